@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * User-space probes: what x86 gives to the core (kernel/uprobes/).
+ *
+ * The core knows no instruction: it hands over the bytes once, at insertion,
+ * and gets a record. On a hit it asks for the record to be executed, by
+ * emulation or by a step over a copy in a slot. The arch half knows no
+ * uprobe, no mm-wide table and no lock of the core.
+ */
+#ifndef _ASM_X86_UPROBES_H
+#define _ASM_X86_UPROBES_H
+
+#include <linux/build_bug.h>
+#include <linux/types.h>
+
+struct pt_regs;
+
+typedef u8 uprobe_opcode_t;
+
+#define UPROBE_SWBP_INSN		0xcc	/* int3 */
+#define UPROBE_SWBP_INSN_SIZE		1
+#define MAX_UINSN_BYTES			16	/* an instruction has at most 15 */
+
+/* A copy of at most 15 bytes and what ends it: int3, or later a 14-byte jump. */
+#define UPROBE_XOL_SLOT_BYTES		32
+
+/**
+ * enum uprobe_strategy - how a thread gets past the displaced instruction
+ * @UPROBE_EMULATE: the kernel does what the instruction does; needs no slot
+ * @UPROBE_STEP: the copy is executed in the site's slot and runs into an int3
+ *	behind it; arch_uprobe_post_xol() then puts right what depends on the
+ *	place. (An int3 rather than TF: the program's own TF keeps its meaning,
+ *	no instruction sees a flag that it should not, and a rep instruction
+ *	runs to its end in one go.)
+ * @UPROBE_STRATEGIES: how many there are
+ */
+enum uprobe_strategy {
+	UPROBE_EMULATE,
+	UPROBE_STEP,
+	UPROBE_STRATEGIES
+};
+
+/**
+ * enum uprobe_refusal - why an instruction is not probed
+ *
+ * arch_uprobe_refusal() has the word and the sentence for each.
+ */
+enum uprobe_refusal {
+	UPROBE_ACCEPTED,
+	UPROBE_REFUSE_UNDECODABLE,	/* no instruction, or cut off by the end of file */
+	UPROBE_REFUSE_UNKNOWN,		/* decodes, but is on no list: default deny */
+	UPROBE_REFUSE_BREAKPOINT,	/* int3, int1: somebody's own */
+	UPROBE_REFUSE_SYSCALL,		/* syscall, sysenter, int n */
+	UPROBE_REFUSE_PRIVILEGED,	/* faults or depends on IOPL in user mode */
+	UPROBE_REFUSE_FAR,		/* far transfers, iret */
+	UPROBE_REFUSE_SEGMENT,		/* loads a segment register or its base */
+	UPROBE_REFUSE_MODE,		/* means different things on different CPUs */
+	UPROBE_REFUSE_TOO_LONG,		/* no room for a segment prefix in 15 bytes */
+	UPROBE_REFUSE_TRANSACTION,	/* xbegin, xend: an exception aborts it */
+	UPROBE_REFUSE_STATE,		/* depends on where or in which ring it runs */
+	UPROBE_REFUSALS
+};
+
+/**
+ * struct uprobe_reason - a refusal in words
+ * @word: one word, stable, for scripts
+ * @text: a sentence for people
+ */
+struct uprobe_reason {
+	const char *word;
+	const char *text;
+};
+
+/**
+ * struct uprobe_mem - a memory operand, as decoded
+ * @disp: displacement; for a %rip-relative operand counted from the next
+ *	instruction
+ * @base: offset into struct pt_regs of the base register, or a UPROBE_MEM_*
+ * @index: the same for the index register
+ * @scale: 0 to 3, the index is shifted left by it
+ * @seg: 0, or the prefix byte (0x64 fs, 0x65 gs) whose base is added
+ * @addr_bytes: address size, 2, 4 or 8
+ */
+struct uprobe_mem {
+	s32	disp;
+	u8	base;
+	u8	index;
+	u8	scale;
+	u8	seg;
+	u8	addr_bytes;
+};
+
+#define UPROBE_MEM_NONE		0xff
+#define UPROBE_MEM_RIP		0xfe
+
+/**
+ * struct arch_uprobe - the record of one instruction, for one mode
+ * @insn: the original bytes, always; zero beyond @len. Read by perf
+ * @xol: the bytes to execute out of line (@insn, or with a segment prefix)
+ * @len: length of the instruction, 1 to 15
+ * @xol_len: length of @xol, 1 to 15; 0 where the strategy needs no slot
+ * @strategy: enum uprobe_strategy
+ * @fixups: UPROBE_FIX_* bits (arch/x86/kernel/uprobes/internal.h)
+ * @op: for UPROBE_EMULATE, index of the emulator
+ * @reg: offset into struct pt_regs of the register operand, or a condition
+ * @width: operand size in bytes
+ * @is64: decoded for 64-bit code
+ * @imm: immediate, or displacement of a near branch
+ * @mem: the memory operand, where the strategy or a fix-up needs it
+ *
+ * Written by arch_uprobe_analyze() before anybody can see it, then constant.
+ */
+struct arch_uprobe {
+	u8	insn[MAX_UINSN_BYTES];
+	u8	xol[MAX_UINSN_BYTES];
+	u8	len;
+	u8	xol_len;
+	u8	strategy;
+	u8	fixups;
+	u8	op;
+	u8	reg;
+	u8	width;
+	bool	is64;
+	s64	imm;
+	struct uprobe_mem mem;
+};
+
+/**
+ * struct arch_uprobe_task - what a step borrowed from the thread
+ * @saved_base: the segment base to give back
+ * @saved_sel: the selector to give back (CPUs without FSGSBASE)
+ * @saved_trap_nr: thread.trap_nr before the step
+ * @borrowed: 0, or the prefix byte (0x64, 0x65) of the segment borrowed
+ */
+struct arch_uprobe_task {
+	unsigned long	saved_base;
+	unsigned long	saved_trap_nr;
+	u16		saved_sel;
+	u8		borrowed;
+};
+
+/*
+ * At insertion, process context or KUnit, no lock needed.
+ *
+ * analyze: @bytes holds the @n bytes that the file has from the instruction on
+ * (16, or fewer at its end). Fills in all of @au and returns UPROBE_ACCEPTED,
+ * or returns a reason; @au->insn and @au->len (0 if undecodable) are then set
+ * all the same, for the message.
+ */
+enum uprobe_refusal arch_uprobe_analyze(struct arch_uprobe *au, const u8 *bytes,
+					unsigned int n, bool is64);
+const struct uprobe_reason *arch_uprobe_refusal(enum uprobe_refusal why);
+const char *arch_uprobe_strategy_name(const struct arch_uprobe *au);
+
+/* All UPROBE_XOL_SLOT_BYTES bytes of a slot: the copy, then int3 to the end. */
+void arch_uprobe_slot_image(const struct arch_uprobe *au, u8 *slot);
+
+/*
+ * On a hit: by the thread that hit, interrupts on, may sleep. @regs->ip is
+ * @vaddr, the address of the displaced instruction, when they are called.
+ *
+ * mode_ok: does the thread run the kind of code (64 or 32 bit) that @au is for?
+ * same_text: compares user memory at @vaddr with int3 and the rest of
+ * @au->insn without sleeping; false if the memory cannot be read that way.
+ * emulate: executes the instruction. If it faults, @regs are unchanged and the
+ * signal that the program would have got is queued. Reports a single step
+ * where the program, or its debugger, had TF set.
+ */
+bool arch_uprobe_mode_ok(const struct arch_uprobe *au, const struct pt_regs *regs);
+bool arch_uprobe_same_text(const struct arch_uprobe *au, unsigned long vaddr, bool *same);
+void arch_uprobe_emulate(const struct arch_uprobe *au, struct pt_regs *regs);
+
+/*
+ * A step: pre_xol points @regs at @slot and borrows what the copy needs; then
+ * the thread goes to user mode. Either it arrives behind the copy, which
+ * xol_done() sees from @regs (at the int3, or by a debug exception right after
+ * the copy if TF was set), and post_xol() puts right @regs and gives back what
+ * was borrowed; or the step ends early (the copy faulted, the thread dies), and
+ * abort_xol() gives back what was borrowed and points @regs at @vaddr again.
+ * post_xol, abort_xol: any context of that thread, interrupts on or off.
+ * xol_trapped: true if the copy raised an exception since pre_xol.
+ */
+void arch_uprobe_pre_xol(const struct arch_uprobe *au, struct arch_uprobe_task *at,
+			 struct pt_regs *regs, unsigned long vaddr, unsigned long slot);
+bool arch_uprobe_xol_done(const struct arch_uprobe *au, const struct pt_regs *regs,
+			  unsigned long slot);
+void arch_uprobe_post_xol(const struct arch_uprobe *au, struct arch_uprobe_task *at,
+			  struct pt_regs *regs, unsigned long vaddr, unsigned long slot);
+void arch_uprobe_abort_xol(const struct arch_uprobe *au, struct arch_uprobe_task *at,
+			   struct pt_regs *regs, unsigned long vaddr);
+bool arch_uprobe_xol_trapped(void);
+
+/*
+ * Return probes. read: at a function's first instruction, where the return
+ * address lies (@slot, a stack address) and what it is. write: puts another one
+ * there, shadow stack included; 0 or -EFAULT with nothing changed.
+ * slot_after: just after a return, the stack address that the return address
+ * was taken from (by a plain ret; with ret imm16 it is that or lower).
+ */
+int arch_uretprobe_read(const struct pt_regs *regs, unsigned long *slot, unsigned long *ret);
+int arch_uretprobe_write(const struct pt_regs *regs, unsigned long slot, unsigned long ret);
+unsigned long arch_uretprobe_slot_after(const struct pt_regs *regs);
+
+#endif /* _ASM_X86_UPROBES_H */

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * User-space probes, x86: what the files of this folder tell each other.
+ *
+ * analyze.c fills in the record, with riprel.c for the bytes of the copy.
+ * emulate.c and step.c only read it.
+ */
+#ifndef _X86_UPROBES_INTERNAL_H
+#define _X86_UPROBES_INTERNAL_H
+
+#include <linux/types.h>
+#include <asm/uprobes.h>
+
+struct pt_regs;
+
+#define UPROBE_INSN_MAX		15	/* no x86 instruction is longer */
+
+#define PREFIX_OPSIZE		0x66
+#define PREFIX_ADDRSIZE		0x67
+#define PREFIX_FS		0x64
+#define PREFIX_GS		0x65
+
+/*
+ * arch_uprobe.fixups, for UPROBE_STEP: where the copy addresses memory relative
+ * to %rip, and so needs a segment base for the way from the slot to the site.
+ */
+#define UPROBE_FIX_FS		0x01	/* fs is borrowed */
+#define UPROBE_FIX_GS		0x02	/* gs is borrowed */
+#define UPROBE_FIX_OLD_BASE	0x04	/* the program uses that base too: add to it */
+#define UPROBE_FIX_BORROW	(UPROBE_FIX_FS | UPROBE_FIX_GS)
+
+/*
+ * arch_uprobe.op, for UPROBE_EMULATE. Unless it says otherwise, @reg is the
+ * register written, @width what is read and written, @mem the memory operand.
+ * Where two registers are involved, mem.base is the source.
+ */
+enum uprobe_emu {
+	EMU_NOP,
+	EMU_JMP,		/* @imm: distance from the next instruction */
+	EMU_JCC,		/* the same; @reg: condition, 0 to 15 */
+	EMU_JCXZ,		/* the same; @width: of the counter */
+	EMU_LOOP,		/* the same */
+	EMU_LOOPE,
+	EMU_LOOPNE,
+	EMU_CALL,		/* @imm: distance from the next instruction */
+	EMU_JMP_REG,
+	EMU_JMP_MEM,
+	EMU_CALL_REG,
+	EMU_CALL_MEM,
+	EMU_RET,		/* @imm: bytes to release above the address */
+	EMU_PUSH_REG,
+	EMU_PUSH_IMM,
+	EMU_POP_REG,
+	EMU_PUSHF,
+	EMU_POPF,
+	EMU_LEAVE,
+	EMU_LEA,
+	EMU_MOV_REG,		/* source: mem.base */
+	EMU_MOV_IMM,
+	EMU_LOAD,
+	EMU_LOAD_ZX,		/* @imm: bytes in memory; @width: of the register */
+	EMU_LOAD_SX,
+	EMU_STORE,
+	EMU_STORE_IMM,
+	EMU_ADD,		/* source: mem.base, or @imm if that is UPROBE_MEM_NONE */
+	EMU_OR,
+	EMU_AND,
+	EMU_SUB,
+	EMU_XOR,
+	EMU_CMP,
+	EMU_TEST,
+	EMU_OPS
+};
+
+unsigned int uprobe_riprel_copy(u8 *copy, const u8 *insn, unsigned int len,
+				unsigned int prefixes, u8 seg);
+unsigned long uprobe_riprel_base(const struct arch_uprobe *au, unsigned long vaddr,
+				 unsigned long slot, unsigned long old);
+
+#endif /* _X86_UPROBES_INTERNAL_H */

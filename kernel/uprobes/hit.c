@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A hit: from the trap to the site, the handlers, past the instruction, and on.
+ *
+ * What a thread is doing is in uprobe_thread->slot alone:
+ *
+ *	slot == 0	it runs the program's own code
+ *	  -- start_step() -->
+ *	slot != 0	it is in the slot of uprobe_thread->site
+ *	  -- finish_step(), when it arrives behind the copy -->
+ *	  -- abort_step(), when the copy faults or the thread is to die -->
+ *	slot == 0
+ *
+ * uprobe_int3() and uprobe_debug() are called by the exceptions themselves,
+ * before anybody else is asked, with interrupts off.
+ */
+#include <linux/ptrace.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task_stack.h>
+#include <linux/uaccess.h>
+
+#include "internal.h"
+
+/* ------------------------------------------------------------ the step */
+
+/*
+ * Send the thread into the slot of @site. Returns false, with nothing done, if
+ * there can be no slot.
+ */
+static bool start_step(struct uprobe_site *site, struct uprobe_thread *t, struct pt_regs *regs)
+{
+	unsigned long slot, now;
+	bool waited = false;
+
+	WARN_ON_ONCE(t->slot);
+	/* From here on the site stays, grace period or not. */
+	WRITE_ONCE(t->site, site);
+
+	for (;;) {
+		slot = READ_ONCE(site->slot);
+		if (unlikely(!slot)) {
+			slot = xol_slot_get(site);
+			if (IS_ERR_VALUE(slot))
+				goto fail;
+			if (!slot) {
+				/*
+				 * Every slot has a thread in it. Such a thread
+				 * may sleep in a page fault: let this one die.
+				 */
+				if (!waited)
+					uprobe_stat_inc(UPROBE_STAT_SLOT_WAITS);
+				waited = true;
+				if (schedule_timeout_killable(1) && fatal_signal_pending(current))
+					goto fail;
+				continue;
+			}
+		}
+		WRITE_ONCE(t->slot, slot);
+		/* See the two columns in xol.c. */
+		smp_mb();
+		if (likely(READ_ONCE(site->slot) == slot))
+			break;
+		WRITE_ONCE(t->slot, 0);
+	}
+	if (unlikely(!xol_area_intact(site->um, slot, site->insn)))
+		goto fail;
+
+	/* Often enough to find the oldest, and no write where many hit at once. */
+	now = xol_clock();
+	if (now - READ_ONCE(site->last_hit) > 1024)
+		WRITE_ONCE(site->last_hit, now);
+
+	arch_uprobe_pre_xol(site->insn, &t->arch, regs, site->vaddr, slot);
+	return true;
+fail:
+	WRITE_ONCE(t->slot, 0);
+	WRITE_ONCE(t->site, NULL);
+	return false;
+}
+
+static void leave_step(struct uprobe_thread *t)
+{
+	/* Pairs with uprobe_threads_name_slot() and _site(): this thread is out. */
+	smp_store_release(&t->slot, 0);
+	smp_store_release(&t->site, NULL);
+	if (unlikely(t->signal_waits)) {
+		t->signal_waits = false;
+		/* If it has been taken by another thread meanwhile: no harm. */
+		set_thread_flag(TIF_SIGPENDING);
+	}
+}
+
+static void finish_step(struct uprobe_thread *t, struct pt_regs *regs)
+{
+	struct uprobe_site *site = t->site;
+
+	arch_uprobe_post_xol(site->insn, &t->arch, regs, site->vaddr, t->slot);
+	leave_step(t);
+}
+
+static void abort_step(struct uprobe_thread *t, struct pt_regs *regs)
+{
+	struct uprobe_site *site = t->site;
+
+	arch_uprobe_abort_xol(site->insn, &t->arch, regs, site->vaddr);
+	leave_step(t);
+}
+
+/* -------------------------------------------------------- finding a site */
+
+enum trap_owner {
+	TRAP_OURS,	/* there is a site */
+	TRAP_PROGRAM,	/* the program's int3: it gets its signal */
+	TRAP_GONE,	/* no int3 there any more: execute what is */
+};
+
+/*
+ * The address has no site, or one that must be looked at first: after fork(),
+ * after a change of the mapping, or because somebody else put int3 there.
+ */
+static enum trap_owner look_closer(unsigned long vaddr, struct uprobe_site **found)
+{
+	struct mm_struct *mm = current->mm;
+	enum trap_owner owner = TRAP_GONE;
+	struct probed_file *file = NULL;
+	struct probepoint *pp = NULL;
+	struct vm_area_struct *vma;
+	struct uprobe_mm *um;
+	u8 byte;
+
+	if (mmap_write_lock_killable(mm))
+		return TRAP_GONE;
+
+	um = uprobe_mm_get(mm);
+	vma = vma_lookup(mm, vaddr);
+	if (!um || !vma)
+		goto unlock;
+
+	mutex_lock(&um->lock);
+	*found = revalidate_site(um, vaddr);
+	/* A mapping that moved took its breakpoints along: is one missing? */
+	if (!*found)
+		revalidate_stale(um);
+	if (!*found && um->inherited && text_vma_could(vma)) {
+		file = probed_file_find(file_inode(vma->vm_file));
+		if (file) {
+			loff_t offset = vma_offset_of(vma, vaddr);
+
+			pp = probepoint_find(file, offset, offset);
+		}
+	}
+	if (pp)
+		*found = adopt_site(um, pp, vaddr);
+	if (*found && (*found)->state == SITE_PLANTED)
+		owner = TRAP_OURS;
+	mutex_unlock(&um->lock);
+
+	if (owner != TRAP_OURS && !text_read(mm, vaddr, &byte, 1) && byte == UPROBE_SWBP_INSN)
+		owner = TRAP_PROGRAM;
+unlock:
+	mmap_write_unlock(mm);
+	if (pp)
+		probepoint_put(pp);
+	if (file)
+		probed_file_put(file);
+	return owner;
+}
+
+/*
+ * The trap says that there was an int3. Is it ours, over the instruction that
+ * was analysed? If the text was changed behind it, put back the first byte and
+ * leave the program alone.
+ */
+static bool text_still_ours(struct uprobe_site *site)
+{
+	struct mm_struct *mm = current->mm;
+	bool same;
+
+	if (likely(arch_uprobe_same_text(site->insn, site->vaddr, &same) && same))
+		return true;
+
+	if (mmap_write_lock_killable(mm))
+		return false;
+	mutex_lock(&site->um->lock);
+	same = READ_ONCE(site->state) == SITE_PLANTED;
+	if (same) {
+		int state = text_look(mm, site->vaddr, site->insn);
+
+		same = state == TEXT_PLANTED;
+		if (!same) {
+			if (state == TEXT_FOREIGN)
+				text_put_back(mm, site->vaddr, site->insn);
+			bar_site(site, state < 0 ? UPROBE_DROP_FAULT : UPROBE_DROP_CHANGED);
+		}
+	}
+	mutex_unlock(&site->um->lock);
+	mmap_write_unlock(mm);
+	return same;
+}
+
+/* Take the breakpoint out of this mm: the hit cannot be got past. */
+static void back_out(struct uprobe_site *site, enum uprobe_drop why)
+{
+	struct mm_struct *mm = current->mm;
+
+	if (mmap_write_lock_killable(mm))
+		return;
+	mutex_lock(&site->um->lock);
+	if (site->state == SITE_PLANTED &&
+	    text_restore(mm, site->vaddr, site->insn) != -ENOMEM) {
+		refctr_dec(site);
+		bar_site(site, why);
+	}
+	mutex_unlock(&site->um->lock);
+	mmap_write_unlock(mm);
+}
+
+/* -------------------------------------------------------------- handlers */
+
+/* Every handler wants out of this mm: check with the filters, and go. */
+static void withdraw(struct uprobe_site *site)
+{
+	struct mm_struct *mm = current->mm;
+	struct probepoint *pp = site->pp;
+
+	mutex_lock(&pp->file->lock);
+	if (!probepoint_wanted(pp, mm) && !mmap_write_lock_killable(mm)) {
+		mutex_lock(&site->um->lock);
+		/* Another thread may have been faster. */
+		if (site->state == SITE_PLANTED && site_find(site->um, site->vaddr) == site)
+			remove_site(site);
+		mutex_unlock(&site->um->lock);
+		mmap_write_unlock(mm);
+	}
+	mutex_unlock(&pp->file->lock);
+}
+
+static void call_handlers(struct uprobe_site *site, struct uprobe_thread *t,
+			  struct pt_regs *regs)
+{
+	bool want_return = false, stay = false, any = false;
+	struct probepoint *pp = site->pp;
+	struct uprobe *u;
+
+	this_cpu_inc(*pp->hits);
+	t->pub.auprobe = (struct arch_uprobe *)site->insn;
+	t->in_handler = true;
+	list_for_each_entry_srcu(u, &pp->uprobes, node, srcu_read_lock_held(&uprobes_srcu)) {
+		int ret = 0;
+
+		if (unlikely(u->only) && u->only != current->mm)
+			continue;
+		if (u->handler)
+			ret = u->handler(u, regs);
+		want_return |= !!u->ret_handler;
+		stay |= !(ret & UPROBE_HANDLER_REMOVE);
+		any = true;
+	}
+	t->in_handler = false;
+	t->pub.auprobe = NULL;
+
+	if (unlikely(any && !stay))
+		withdraw(site);
+	else if (want_return && instruction_pointer(regs) == site->vaddr)
+		uretprobe_enter(site, t, regs);
+}
+
+/* ------------------------------------------------------------------ hits */
+
+/* Returns false if the trap is the program's own. */
+static bool hit(struct pt_regs *regs)
+{
+	unsigned long vaddr = uprobe_get_swbp_addr(regs);
+	struct uprobe_mm *um = uprobe_mm_of(current->mm);
+	struct uprobe_thread *t = uprobe_thread_of(current);
+	struct uprobe_site *site = NULL;
+	enum trap_owner owner;
+	bool ours = true;
+	int idx;
+
+	if (t && t->slot) {
+		if (likely(arch_uprobe_xol_done(t->site->insn, regs, t->slot))) {
+			finish_step(t, regs);
+			return true;
+		}
+		/* It left its slot by no way that we know of: let it go. */
+		abort_step(t, regs);
+		instruction_pointer_set(regs, vaddr + UPROBE_SWBP_INSN_SIZE);
+	}
+
+	idx = srcu_read_lock(&uprobes_srcu);
+	if (likely(um)) {
+		site = site_find(um, vaddr);
+		if (unlikely(!site && vaddr == READ_ONCE(um->area.vaddr))) {
+			ours = uretprobe_return(um, t, regs);
+			goto out;
+		}
+	}
+
+	if (unlikely(!site || READ_ONCE(site->stale) || READ_ONCE(site->state) != SITE_PLANTED)) {
+		owner = look_closer(vaddr, &site);
+		if (owner != TRAP_OURS) {
+			ours = owner == TRAP_GONE;
+			if (ours)
+				instruction_pointer_set(regs, vaddr);
+			goto out;
+		}
+	}
+
+	instruction_pointer_set(regs, vaddr);
+	if (unlikely(!arch_uprobe_mode_ok(site->insn, regs))) {
+		back_out(site, UPROBE_DROP_MODE);
+		goto out;
+	}
+	/* If not: execute what is there now. */
+	if (unlikely(!text_still_ours(site)))
+		goto out;
+
+	t = uprobe_thread_get(site->um);
+	if (unlikely(!t)) {
+		/* Try again: a thread that cannot be stepped cannot go on. */
+		uprobe_drop(site->pp, UPROBE_DROP_NOMEM);
+		goto out;
+	}
+
+	call_handlers(site, t, regs);
+
+	/* A handler that moved the thread did so in place of the instruction. */
+	if (instruction_pointer(regs) != vaddr)
+		goto out;
+	if (site->insn->strategy == UPROBE_EMULATE)
+		arch_uprobe_emulate(site->insn, regs);
+	else if (!start_step(site, t, regs) && !fatal_signal_pending(current))
+		back_out(site, UPROBE_DROP_AREA);
+out:
+	srcu_read_unlock(&uprobes_srcu, idx);
+	return ours;
+}
+
+/**
+ * uprobe_int3 - a thread has executed int3 in user mode
+ * @regs: its registers, ip behind the int3
+ *
+ * Context: the breakpoint exception, interrupts off; they are on while handlers
+ * run.
+ * Return: true if it was ours; @regs then say where the thread goes on.
+ */
+bool uprobe_int3(struct pt_regs *regs)
+{
+	bool ours;
+
+	if (!current->mm || !test_bit(MMF_HAS_UPROBES, &current->mm->flags))
+		return false;
+
+	local_irq_enable();
+	ours = hit(regs);
+	local_irq_disable();
+	return ours;
+}
+
+/**
+ * uprobe_debug - a thread has got a debug exception in user mode
+ * @regs: its registers
+ *
+ * If the program, or its debugger, has set TF, or a watchpoint was hit by the
+ * copy of an instruction, the exception comes right behind the copy, before the
+ * int3. The thread is moved to where it would have come from, and the exception
+ * takes its ordinary course.
+ *
+ * Context: the debug exception, interrupts off.
+ */
+void uprobe_debug(struct pt_regs *regs)
+{
+	struct uprobe_thread *t = uprobe_thread_of(current);
+
+	if (unlikely(t && t->slot && arch_uprobe_xol_done(t->site->insn, regs, t->slot)))
+		finish_step(t, regs);
+}
+
+/**
+ * uprobe_deny_signal - may the current thread take its signals now?
+ *
+ * Not in a slot: a signal that arrives before the copy has run waits for it, so
+ * that handlers run once per execution. One that the copy itself has caused, or
+ * that kills, ends the step: the thread is at the original instruction again.
+ *
+ * Context: get_signal().
+ * Return: true if they have to wait.
+ */
+bool uprobe_deny_signal(void)
+{
+	struct uprobe_thread *t = uprobe_thread_of(current);
+
+	if (likely(!t || !t->slot))
+		return false;
+
+	if (!arch_uprobe_xol_trapped() && !fatal_signal_pending(current)) {
+		t->signal_waits = true;
+		clear_thread_flag(TIF_SIGPENDING);
+		/*
+		 * A SIGKILL that came in between has either been seen by the
+		 * test below, or sets the flag after it was cleared here.
+		 */
+		smp_mb__after_atomic();
+		if (!__fatal_signal_pending(current))
+			return true;
+		set_thread_flag(TIF_SIGPENDING);
+	}
+	abort_step(t, task_pt_regs(current));
+	return false;
+}
+
+/**
+ * uprobe_notify_resume - TIF_UPROBE was set
+ * @regs: the current thread's registers
+ *
+ * A child that came out of fork() with pending returns gets its trampoline
+ * before it runs.
+ *
+ * Context: return to user mode, may sleep.
+ */
+void uprobe_notify_resume(struct pt_regs *regs)
+{
+	struct uprobe_thread *t = uprobe_thread_of(current);
+	unsigned long at;
+
+	clear_thread_flag(TIF_UPROBE);
+	if (!t || !t->child_area)
+		return;
+	at = t->child_area;
+	t->child_area = 0;
+	if (xol_area_make(t->um, at) || READ_ONCE(t->um->area.vaddr) != at)
+		uretprobe_undo(t, regs);
+}
+
+/**
+ * uprobe_get_trap_addr - where a thread that has trapped is, for its signal
+ * @regs: its registers
+ *
+ * Return: the original address if the thread is in a slot.
+ */
+unsigned long uprobe_get_trap_addr(struct pt_regs *regs)
+{
+	struct uprobe_thread *t = uprobe_thread_of(current);
+
+	if (unlikely(t && t->slot))
+		return t->site->vaddr;
+	return instruction_pointer(regs);
+}
+
+/**
+ * uprobe_get_swbp_addr - the address of the int3 that a thread has executed
+ * @regs: its registers after the trap
+ *
+ * Modules outside of the tree look it up by name.
+ *
+ * Return: the address.
+ */
+unsigned long uprobe_get_swbp_addr(struct pt_regs *regs)
+{
+	return instruction_pointer(regs) - UPROBE_SWBP_INSN_SIZE;
+}
+
+/**
+ * uprobe_get_trampoline_vaddr - the address that replaces return addresses
+ *
+ * Context: any, also NMI.
+ * Return: the address, or UPROBE_NO_TRAMPOLINE_VADDR if the current mm has none.
+ */
+unsigned long uprobe_get_trampoline_vaddr(void)
+{
+	struct uprobe_mm *um = current->mm ? uprobe_mm_of(current->mm) : NULL;
+	unsigned long trampoline = um ? READ_ONCE(um->area.vaddr) : 0;
+
+	return trampoline ?: UPROBE_NO_TRAMPOLINE_VADDR;
+}

@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From a probepoint to its sites: plant it in every mm that maps the file, and
+ * take it out again.
+ *
+ * Which mms: the file's i_mmap tree is walked, and after that each mm is locked
+ * and looked at again. A process that forks meanwhile puts its child on the tree
+ * before it lets go of its own mmap_lock, so when a walk finds every mapping
+ * planted there is no child that was missed: the walk is repeated until it does.
+ * A process that maps the file later sees the probepoint in uprobe_mmap().
+ */
+#include <linux/fs.h>
+#include <linux/oom.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include <asm/mmu_context.h>
+
+#include "internal.h"
+
+/* ------------------------------------------------------------- one site */
+
+/**
+ * adopt_site - make the site of a breakpoint that came with fork() or mremap()
+ * @um: the mm's probes, @um->lock and its mmap_lock held
+ * @pp: held
+ * @vaddr: where @pp is mapped, and no site is
+ *
+ * Return: the site, or NULL if what is there is not the breakpoint of @pp, or
+ * there is no memory.
+ */
+struct uprobe_site *adopt_site(struct uprobe_mm *um, struct probepoint *pp,
+			       unsigned long vaddr)
+{
+	struct uprobe_site *site;
+
+	lockdep_assert_held(&um->lock);
+	if (text_look(um->mm, vaddr, &pp->insn[is_64bit_mm(um->mm)]) != TEXT_PLANTED)
+		return NULL;
+	site = site_add(um, pp, vaddr);
+	if (site) {
+		site_set_state(site, SITE_PLANTED);
+		refctr_adopt(site);
+	}
+	return site;
+}
+
+/**
+ * bar_site - what is at a site is not ours: leave it alone from now on
+ * @site: planted, @site->um->lock held
+ * @why: the cause
+ *
+ * The ref counter stays until the site goes, as the program cannot have been
+ * told.
+ */
+void bar_site(struct uprobe_site *site, enum uprobe_drop why)
+{
+	lockdep_assert_held(&site->um->lock);
+	site_set_state(site, SITE_BARRED);
+	uprobe_drop(site->pp, why);
+}
+
+/* Look at the text and plant. @site is barred until our int3 is there. */
+static int plant(struct uprobe_site *site)
+{
+	struct mm_struct *mm = site->um->mm;
+	enum uprobe_drop why;
+	int state, err;
+
+	state = text_look(mm, site->vaddr, site->insn);
+	switch (state) {
+	case TEXT_ORIGINAL:
+		/* The site is there before the breakpoint is. */
+		site_set_state(site, SITE_PLANTED);
+		err = text_plant(mm, site->vaddr, site->insn);
+		if (!err) {
+			refctr_inc(site);
+			return 0;
+		}
+		site_set_state(site, SITE_BARRED);
+		if (err == -ENOMEM)
+			return err;
+		why = UPROBE_DROP_FAULT;
+		break;
+	case TEXT_PLANTED:
+	case TEXT_FOREIGN:
+		why = UPROBE_DROP_FOREIGN;
+		break;
+	case TEXT_CHANGED:
+		why = UPROBE_DROP_CHANGED;
+		break;
+	default:
+		if (state == -ENOMEM)
+			return state;
+		why = UPROBE_DROP_FAULT;
+		break;
+	}
+	uprobe_drop(site->pp, why);
+	return 0;
+}
+
+/**
+ * insert_site - plant a probepoint at one address
+ * @pp: held
+ * @vma: a mapping of its file, its mmap_lock held for writing
+ * @vaddr: where @pp is in it
+ * @again: try where it could not be planted before
+ * @planted: set to true if there is a breakpoint now that was not before
+ *
+ * What cannot be planted for a reason that lies in the program is counted and
+ * is no error.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long vaddr,
+		bool again, bool *planted)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	struct uprobe_site *site;
+	struct uprobe_mm *um;
+	int err = 0;
+
+	mmap_assert_write_locked(mm);
+
+	if (pp->refusal[is_64bit_mm(mm)] != UPROBE_ACCEPTED) {
+		uprobe_drop(pp, UPROBE_DROP_REFUSED);
+		return 0;
+	}
+	um = uprobe_mm_get(mm);
+	if (!um)
+		return -ENOMEM;
+
+	mutex_lock(&um->lock);
+	site = site_find(um, vaddr);
+	if (site && READ_ONCE(site->stale))
+		site = revalidate_site(um, vaddr);
+	if (site && site->pp != pp) {
+		/* Of a probepoint that has no uprobes, but could not be taken out. */
+		remove_site(site);
+		site = NULL;
+		if (site_find(um, vaddr)) {
+			err = -ENOMEM;
+			goto unlock;
+		}
+	}
+	if (site && (site->state == SITE_PLANTED || !again))
+		goto unlock;
+	if (!site) {
+		if (um->inherited && adopt_site(um, pp, vaddr))
+			goto unlock;
+		site = site_add(um, pp, vaddr);
+		if (!site) {
+			err = -ENOMEM;
+			goto unlock;
+		}
+	}
+	err = plant(site);
+	if (err)
+		site_retire(site);
+	else if (site->state == SITE_PLANTED)
+		*planted = true;
+unlock:
+	mutex_unlock(&um->lock);
+	return err;
+}
+
+/**
+ * remove_site - take a site out
+ * @site: hashed; its mm's mmap_lock held for writing, @site->um->lock held
+ *
+ * If the breakpoint cannot be taken out for want of memory the site stays: it
+ * still gets its threads past the instruction, and there is nobody to call.
+ */
+void remove_site(struct uprobe_site *site)
+{
+	struct mm_struct *mm = site->um->mm;
+
+	mmap_assert_write_locked(mm);
+	lockdep_assert_held(&site->um->lock);
+
+	refctr_dec(site);
+	if (site->state == SITE_PLANTED) {
+		if (text_restore(mm, site->vaddr, site->insn) == -ENOMEM) {
+			reclaim_kick(site->um);
+			return;
+		}
+		site_set_state(site, SITE_BARRED);
+	}
+	site_retire(site);
+}
+
+/**
+ * revalidate_site - is a site still what it was when it was planted?
+ * @um: the mm's probes, @um->lock and its mmap_lock held for writing
+ * @vaddr: the address of a site
+ *
+ * The mapping may have gone, moved, or been replaced; its private pages may
+ * have been given back to the file with our breakpoint in them, which is then
+ * planted again.
+ *
+ * Return: the site, planted or barred, or NULL if there is none any more.
+ */
+struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
+{
+	struct uprobe_site *site = site_find(um, vaddr);
+	struct vm_area_struct *vma;
+	struct probepoint *pp;
+
+	mmap_assert_write_locked(um->mm);
+	lockdep_assert_held(&um->lock);
+
+	if (!site)
+		return NULL;
+	pp = site->pp;
+	WRITE_ONCE(site->stale, false);
+
+	vma = vma_lookup(um->mm, vaddr);
+	if (!vma || !text_vma_could(vma) || file_inode(vma->vm_file) != pp->file->inode ||
+	    vma_offset_of(vma, vaddr) != pp->offset) {
+		/* If mremap() moved it, its breakpoint is found at the new place. */
+		um->inherited = true;
+		refctr_dec(site);
+		if (site->state == SITE_PLANTED)
+			site_set_state(site, SITE_BARRED);
+		site_retire(site);
+		return NULL;
+	}
+	if (site->state == SITE_BARRED)
+		return site;
+
+	switch (text_look(um->mm, vaddr, site->insn)) {
+	case TEXT_PLANTED:
+		break;
+	case TEXT_ORIGINAL:
+		if (!text_vma_ok(vma) || list_empty(&pp->uprobes)) {
+			/* Given back, and nobody wants it: as if removed. */
+			remove_site(site);
+			return NULL;
+		}
+		if (text_plant(um->mm, vaddr, site->insn))
+			bar_site(site, UPROBE_DROP_FAULT);
+		else
+			uprobe_stat_inc(UPROBE_STAT_REPLANTED);
+		break;
+	case TEXT_FOREIGN:
+		/* Our int3 over an instruction that was changed behind it. */
+	case TEXT_CHANGED:
+		bar_site(site, UPROBE_DROP_CHANGED);
+		break;
+	default:
+		bar_site(site, UPROBE_DROP_FAULT);
+		break;
+	}
+	return site;
+}
+
+/**
+ * revalidate_stale - revalidate_site() for all that are stale
+ * @um: as for revalidate_site()
+ */
+void revalidate_stale(struct uprobe_mm *um)
+{
+	struct uprobe_site *site;
+	struct rb_node *n, *next;
+
+	mmap_assert_write_locked(um->mm);
+	lockdep_assert_held(&um->lock);
+
+	for (n = rb_first(&um->index); n; n = next) {
+		next = rb_next(n);
+		site = rb_entry(n, struct uprobe_site, node);
+		if (READ_ONCE(site->stale))
+			revalidate_site(um, site->vaddr);
+	}
+}
+
+/* ------------------------------------------------------------ everywhere */
+
+struct mapping_ref {
+	struct mm_struct *mm;
+	unsigned long vaddr;
+};
+
+struct mapping_list {
+	struct mapping_ref *ref;
+	unsigned int n;		/* with users of mm held */
+	unsigned int room;
+};
+
+static void put_mappings(struct mapping_list *list)
+{
+	while (list->n)
+		mmput(list->ref[--list->n].mm);
+}
+
+/* All mms that map the instruction; @skipped counts those that cannot be probed. */
+static int find_mappings(struct probepoint *pp, struct mapping_list *list, unsigned int *skipped)
+{
+	struct address_space *mapping = pp->file->inode->i_mapping;
+	pgoff_t pgoff = pp->offset >> PAGE_SHIFT;
+
+	for (;;) {
+		struct vm_area_struct *vma;
+		struct mapping_ref *more;
+		unsigned int found = 0;
+
+		*skipped = 0;
+		/* No allocation in here: reclaim takes this lock. */
+		i_mmap_lock_read(mapping);
+		vma_interval_tree_foreach(vma, &mapping->i_mmap, pgoff, pgoff) {
+			if (!text_vma_could(vma)) {
+				*skipped += !!(vma->vm_flags & VM_EXEC);
+				continue;
+			}
+			if (found++ >= list->room || !mmget_not_zero(vma->vm_mm))
+				continue;
+			list->ref[list->n].mm = vma->vm_mm;
+			list->ref[list->n++].vaddr = vma_vaddr_of(vma, pp->offset);
+		}
+		i_mmap_unlock_read(mapping);
+		if (found <= list->room)
+			return 0;
+
+		put_mappings(list);
+		more = kvmalloc_array(found + found / 8 + 1, sizeof(*more), GFP_KERNEL);
+		if (!more)
+			return -ENOMEM;
+		kvfree(list->ref);
+		list->ref = more;
+		list->room = found + found / 8 + 1;
+	}
+}
+
+/* The mapping that was seen at @ref, now that its mmap_lock is held; or NULL. */
+static struct vm_area_struct *mapping_now(struct probepoint *pp, const struct mapping_ref *ref)
+{
+	struct vm_area_struct *vma;
+
+	/* A mm whose fork() failed half way, or that the OOM killer emptied. */
+	if (check_stable_address_space(ref->mm))
+		return NULL;
+	vma = vma_lookup(ref->mm, ref->vaddr);
+	if (!vma || !text_vma_could(vma) || file_inode(vma->vm_file) != pp->file->inode ||
+	    vma_offset_of(vma, ref->vaddr) != pp->offset)
+		return NULL;
+	return vma;
+}
+
+/**
+ * insert_everywhere - plant a probepoint in every mm that wants it
+ * @pp: held, its uprobes are listed; @pp->file->lock held
+ *
+ * Context: may sleep; takes mmap_lock of others.
+ * Return: 0 or -ENOMEM, with some planted.
+ */
+int insert_everywhere(struct probepoint *pp)
+{
+	struct mapping_list list = { };
+	unsigned int skipped, i, walk = 0;
+	bool planted;
+	int err;
+
+	lockdep_assert_held(&pp->file->lock);
+	do {
+		planted = false;
+		err = find_mappings(pp, &list, &skipped);
+		while (!walk && !err && skipped--)
+			uprobe_drop(pp, UPROBE_DROP_MAPPING);
+		for (i = 0; i < list.n && !err; i++) {
+			struct mapping_ref *ref = &list.ref[i];
+			struct vm_area_struct *vma;
+
+			if (!probepoint_wanted(pp, ref->mm))
+				continue;
+			mmap_write_lock(ref->mm);
+			vma = mapping_now(pp, ref);
+			if (vma && text_vma_ok(vma))
+				err = insert_site(pp, vma, ref->vaddr, !walk, &planted);
+			else if (!walk && vma && (vma->vm_flags & VM_EXEC))
+				uprobe_drop(pp, UPROBE_DROP_MAPPING);
+			mmap_write_unlock(ref->mm);
+		}
+		put_mappings(&list);
+		cond_resched();
+		walk++;
+	} while (planted && !err);
+	kvfree(list.ref);
+	return err;
+}
+
+/* In one mm, whose mmap_lock is held for writing. */
+static void remove_from_mm(struct probepoint *pp, struct mm_struct *mm, unsigned long vaddr)
+{
+	struct uprobe_mm *um = uprobe_mm_get(mm);
+	struct uprobe_site *site;
+
+	if (!um)
+		return;
+	mutex_lock(&um->lock);
+	site = site_find(um, vaddr);
+	if (site && READ_ONCE(site->stale))
+		site = revalidate_site(um, vaddr);
+	if (!site && um->inherited)
+		site = adopt_site(um, pp, vaddr);
+	if (site && site->pp == pp)
+		remove_site(site);
+	mutex_unlock(&um->lock);
+}
+
+/**
+ * remove_everywhere - take a probepoint out of every mm that does not want it
+ * @pp: held; @pp->file->lock held
+ *
+ * Context: may sleep; takes mmap_lock of others.
+ */
+void remove_everywhere(struct probepoint *pp)
+{
+	struct mapping_list list = { };
+	unsigned int skipped, i;
+
+	lockdep_assert_held(&pp->file->lock);
+	/* Without memory the sites stay; they do no harm without uprobes. */
+	if (find_mappings(pp, &list, &skipped))
+		return;
+	for (i = 0; i < list.n; i++) {
+		struct mapping_ref *ref = &list.ref[i];
+
+		if (!test_bit(MMF_HAS_UPROBES, &ref->mm->flags) || probepoint_wanted(pp, ref->mm))
+			continue;
+		mmap_write_lock(ref->mm);
+		if (mapping_now(pp, ref))
+			remove_from_mm(pp, ref->mm, ref->vaddr);
+		mmap_write_unlock(ref->mm);
+		cond_resched();
+	}
+	put_mappings(&list);
+	kvfree(list.ref);
+}

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * User-space probes, core: the private types, and the rules that tie them.
+ *
+ * Who holds what
+ *
+ *   probed_file   one inode with probepoints. Held by each of its probepoints.
+ *   probepoint    one instruction of it. Held by each uprobe registered on it,
+ *                 each site, each pending return.
+ *   uprobe_site   a probepoint in one mm. Owned by the mm's table; the hits in
+ *                 progress keep it by SRCU, a step in progress by naming it in
+ *                 uprobe_thread->site. Removed in three moves: unhashed, a grace
+ *                 period, no thread names it (reclaim.c).
+ *   uprobe_mm     all of one mm. Held by the mm, by each uprobe_thread, and by
+ *                 reclaim while there is something to reclaim.
+ *   uprobe_thread what a thread that ever hit a probe needs. Dies with it.
+ *
+ * Lock order, outermost first
+ *
+ *   probed_file->lock          registration on one file
+ *     mm->mmap_lock
+ *       uprobe_mm->lock        sites, slots and the area of one mm
+ *         (page faults, the area's pages)
+ *           mapping->i_mmap_rwsem
+ *             uprobe_mm->index_lock, probed_file->points_lock,
+ *             uprobe_mm->threads_lock, debug and refusal locks: spinlocks,
+ *             nothing is taken inside
+ *
+ * uprobe_munmap() is called with i_mmap_rwsem held at times: it may take
+ * spinlocks only. No lock is held while a handler runs; an SRCU reader is.
+ * Nobody waits for a grace period with any of these held.
+ */
+#ifndef _KERNEL_UPROBES_INTERNAL_H
+#define _KERNEL_UPROBES_INTERNAL_H
+
+#include <linux/bitmap.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/refcount.h>
+#include <linux/rhashtable-types.h>
+#include <linux/sched.h>
+#include <linux/sched/coredump.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/uprobes.h>
+#include <linux/workqueue.h>
+
+#include <asm/uprobes.h>
+
+#ifndef CONFIG_X86
+#error "kernel/uprobes needs the architecture's half, and only x86 has it"
+#endif
+
+/* Handlers run, and sites are used, inside of a reader of this domain. */
+extern struct srcu_struct uprobes_srcu;
+
+/* ---------------------------------------------------------------- drop.c */
+
+/**
+ * enum uprobe_drop - what is not done, or no longer, and why
+ *
+ * Each is counted for the whole system and, where a probepoint is known, there.
+ */
+enum uprobe_drop {
+	UPROBE_DROP_FOREIGN,	/* not planted: somebody's int3 is there */
+	UPROBE_DROP_CHANGED,	/* not planted, or backed out: text is not the file's */
+	UPROBE_DROP_MAPPING,	/* not planted: shared, writable or huge mapping */
+	UPROBE_DROP_REFUSED,	/* not planted: refused in the mode of this mm */
+	UPROBE_DROP_FAULT,	/* not planted: text cannot be read or written */
+	UPROBE_DROP_MODE,	/* backed out: executed in the other mode */
+	UPROBE_DROP_AREA,	/* backed out: no XOL area, no slot */
+	UPROBE_DROP_NOMEM,	/* hit without handlers, or not planted: no memory */
+	UPROBE_DROP_REF_CTR,	/* the ref counter could not be changed */
+	UPROBE_DROP_DEPTH,	/* return not followed: too many are pending */
+	UPROBE_DROP_STACK,	/* return not followed: stack cannot be read or written */
+	UPROBE_DROP_RETURN,	/* a pending return never came */
+	UPROBE_DROP_STRAY,	/* a return that nobody was waiting for */
+	UPROBE_DROPS
+};
+
+extern const char *const uprobe_drop_name[UPROBE_DROPS];
+
+/* Numbers for debugfs "stats", beside the drops. */
+enum uprobe_stat {
+	UPROBE_STAT_PLANTED,
+	UPROBE_STAT_UNPLANTED,
+	UPROBE_STAT_REPLANTED,	/* text had been given back to the file */
+	UPROBE_STAT_STEALS,	/* slots taken from other sites */
+	UPROBE_STAT_SLOT_WAITS,	/* every slot was being executed */
+	UPROBE_STAT_AREAS,	/* areas made */
+	UPROBE_STAT_RETURNS,
+	UPROBE_STATS
+};
+
+void uprobe_drop(struct probepoint *pp, enum uprobe_drop why);
+void uprobe_stat_inc(enum uprobe_stat what);
+u64 uprobe_drop_sum(enum uprobe_drop why);
+u64 uprobe_stat_sum(enum uprobe_stat what);
+extern const char *const uprobe_stat_name[UPROBE_STATS];
+
+/* ---------------------------------------------------------- probepoint.c */
+
+/**
+ * struct probed_file - an inode and its probepoints
+ * @hash: on files_hash while @points is not empty; RCU readers
+ * @inode: referenced while @hash is on the table
+ * @refs: one per probepoint, one per user of the pointer
+ * @lock: serializes registration and removal on this file
+ * @points_lock: covers @points
+ * @points: probepoints that have uprobes, by offset
+ * @rcu: frees it
+ */
+struct probed_file {
+	struct hlist_node	hash;
+	struct inode		*inode;
+	refcount_t		refs;
+	struct mutex		lock;
+	spinlock_t		points_lock;
+	struct rb_root		points;
+	struct rcu_head		rcu;
+};
+
+/**
+ * struct probepoint - one instruction of one file
+ * @node: in @file->points while there are uprobes (@file->points_lock)
+ * @file: held
+ * @offset: first byte of the instruction in the file
+ * @ref_ctr_offset: see &struct uprobe; one per probepoint
+ * @refs: see "Who holds what"
+ * @uprobes: the requests; changed under @file->lock, read under uprobes_srcu
+ * @insn: the records for 32-bit ([0]) and 64-bit ([1]) code; constant
+ * @refusal: why a record cannot be used; constant
+ * @sites: sites that exist, planted or barred
+ * @hits: per CPU
+ * @drops: by cause
+ * @rcu: frees it
+ */
+struct probepoint {
+	struct rb_node		node;
+	struct probed_file	*file;
+	loff_t			offset;
+	loff_t			ref_ctr_offset;
+	refcount_t		refs;
+	struct list_head	uprobes;
+	struct arch_uprobe	insn[2];
+	enum uprobe_refusal	refusal[2];
+	atomic_t		sites;
+	unsigned long __percpu	*hits;
+	atomic_t		drops[UPROBE_DROPS];
+	struct rcu_head		rcu;
+};
+
+/* One flag test for all who have no probes: is there any probepoint at all? */
+extern atomic_t probepoints_active;
+
+static inline bool probepoints_exist(void)
+{
+	return atomic_read(&probepoints_active) != 0;
+}
+
+struct probed_file *probed_file_find(struct inode *inode);
+struct probed_file *probed_file_get(struct inode *inode);
+void probed_file_put(struct probed_file *file);
+
+struct probepoint *probepoint_get(struct probed_file *file, loff_t offset,
+				  loff_t ref_ctr_offset);
+struct probepoint *probepoint_find(struct probed_file *file, loff_t min, loff_t max);
+void probepoint_hide(struct probepoint *pp);
+void probepoint_put(struct probepoint *pp);
+bool probepoint_wanted(struct probepoint *pp, struct mm_struct *mm);
+void probepoint_for_each(void (*fn)(struct probepoint *pp, void *data), void *data);
+
+struct refusal_note {
+	dev_t		dev;
+	unsigned long	ino;
+	loff_t		offset;
+	bool		is64;
+	u8		len;
+	u8		insn[MAX_UINSN_BYTES];
+	enum uprobe_refusal why;
+};
+
+#define UPROBE_REFUSALS_KEPT	64
+unsigned int probepoint_refusals(struct refusal_note *notes);
+
+/* ---------------------------------------------------------------- site.c */
+
+/**
+ * enum site_state - is the breakpoint there?
+ * @SITE_PLANTED: our int3 is over the instruction
+ * @SITE_BARRED: it is not and will not be: what is there is not ours. A trap
+ *	at this address belongs to the program
+ */
+enum site_state {
+	SITE_PLANTED,
+	SITE_BARRED,
+};
+
+/**
+ * struct uprobe_site - a probepoint in one mm
+ * @hash: in @um->table, by @vaddr; RCU and SRCU readers
+ * @node: in @um->index, by @vaddr (@um->index_lock)
+ * @vaddr: the address of the breakpoint
+ * @slot: address of its slot or 0; changed under @um->lock, read by hits, which
+ *	name it in their uprobe_thread and look again
+ * @pp: held
+ * @insn: the record of @pp for the mode of this mm
+ * @um: the mm's
+ * @last_hit: coarse time of the last step, to find the slot to steal
+ * @state: enum site_state; changed under @um->lock
+ * @stale: the mapping at @vaddr may have changed: look before use
+ * @ref_ctr: the ref counter of this mm was incremented (@um->lock)
+ * @dead: on @um->dead or @um->aging, once it is unhashed
+ * @rcu: frees it
+ */
+struct uprobe_site {
+	struct rhash_head	hash;
+	struct rb_node		node;
+	unsigned long		vaddr;
+	unsigned long		slot;
+	struct probepoint	*pp;
+	const struct arch_uprobe *insn;
+	struct uprobe_mm	*um;
+	unsigned long		last_hit;
+	u8			state;
+	bool			stale;
+	bool			ref_ctr;
+	struct list_head	dead;
+	struct rcu_head		rcu;
+};
+
+/* ----------------------------------------------------------------- xol.c */
+
+#define XOL_SLOTS_PER_PAGE	(PAGE_SIZE / UPROBE_XOL_SLOT_BYTES)
+#define XOL_MAX_PAGES		(IS_ENABLED(CONFIG_64BIT) ? 256 : 32)
+#define XOL_MAX_SLOTS		(XOL_MAX_PAGES * XOL_SLOTS_PER_PAGE)
+
+/**
+ * struct xol_page - who owns the slots of one page of the area
+ * @used: how many are owned
+ * @owner: the sites; the first slot of the first page is the trampoline
+ */
+struct xol_page {
+	unsigned int		used;
+	struct uprobe_site	*owner[XOL_SLOTS_PER_PAGE];
+};
+
+/**
+ * struct xol_area - the executable area of one mm
+ * @vaddr: where it begins, 0 while there is none; the trampoline is there.
+ *	Written under mmap_lock and um->lock, read from any context
+ * @file: the shmem file behind it
+ * @nr_pages: how many pages have been taken into use; the vma has them all
+ * @used: slots owned
+ * @pages: the first @nr_pages are set
+ */
+struct xol_area {
+	unsigned long		vaddr;
+	struct file		*file;
+	unsigned int		nr_pages;
+	unsigned int		used;
+	struct xol_page		*pages[XOL_MAX_PAGES];
+};
+
+/**
+ * struct uprobe_mm - the probes of one mm
+ * @mm: grabbed; for its users see @refs
+ * @refs: see "Who holds what"
+ * @inherited: there may be breakpoints of ours without sites: this mm came out
+ *	of fork() with them, or mremap() moved them (@lock)
+ * @gone: the mm's users are gone (@lock)
+ * @table: sites by address
+ * @index_lock: covers @index
+ * @index: sites in the order of their addresses
+ * @lock: see "Lock order"
+ * @area: its fields are under @lock
+ * @dead: sites unhashed since the last grace period began (@lock)
+ * @aging: sites unhashed before that (@lock)
+ * @threads_lock: covers @threads
+ * @threads: the threads that have hit a probe here
+ * @pending: returns that are waited for, and those being set up
+ * @all: on the list of all, for debugfs
+ * @reclaiming: reclaim holds a reference and will look again
+ * @gp: the grace period that reclaim waits for
+ * @work: reclaim
+ */
+struct uprobe_mm {
+	struct mm_struct	*mm;
+	refcount_t		refs;
+	bool			inherited;
+	bool			gone;
+	struct rhashtable	table;
+	spinlock_t		index_lock;
+	struct rb_root		index;
+	struct mutex		lock;
+	struct xol_area		area;
+	struct list_head	dead;
+	struct list_head	aging;
+	spinlock_t		threads_lock;
+	struct list_head	threads;
+	atomic_t		pending;
+	struct list_head	all;
+	unsigned long		reclaiming;
+	struct rcu_head		gp;
+	struct delayed_work	work;
+};
+
+static inline struct uprobe_mm *uprobe_mm_of(struct mm_struct *mm)
+{
+	/* Pairs with the publication in uprobe_mm_get(). */
+	return smp_load_acquire(&mm->uprobes_state.xol_area);
+}
+
+struct uprobe_mm *uprobe_mm_get(struct mm_struct *mm);
+void uprobe_mm_hold(struct uprobe_mm *um);
+void uprobe_mm_put(struct uprobe_mm *um);
+void uprobe_mm_for_each(void (*fn)(struct uprobe_mm *um, void *data), void *data);
+
+struct uprobe_site *site_find(struct uprobe_mm *um, unsigned long vaddr);
+struct uprobe_site *site_add(struct uprobe_mm *um, struct probepoint *pp,
+			     unsigned long vaddr);
+void site_set_state(struct uprobe_site *site, enum site_state state);
+void site_retire(struct uprobe_site *site);
+void site_free(struct uprobe_site *site);
+struct uprobe_site *site_first_from(struct uprobe_mm *um, unsigned long vaddr);
+void sites_mark_stale(struct uprobe_mm *um, unsigned long start, unsigned long end);
+
+unsigned long xol_slot_get(struct uprobe_site *site);
+void xol_slot_release(struct uprobe_site *site);
+int xol_area_make(struct uprobe_mm *um, unsigned long at);
+bool xol_area_drop(struct uprobe_mm *um);
+void xol_area_free(struct uprobe_mm *um);
+bool xol_area_intact(struct uprobe_mm *um, unsigned long slot,
+		     const struct arch_uprobe *insn);
+unsigned int xol_slot_limit(void);
+unsigned long xol_clock(void);
+
+/* ---------------------------------------------------------------- text.c */
+
+bool text_vma_ok(struct vm_area_struct *vma);
+bool text_vma_could(struct vm_area_struct *vma);
+int text_read(struct mm_struct *mm, unsigned long vaddr, u8 *buf, unsigned int n);
+int text_plant(struct mm_struct *mm, unsigned long vaddr, const struct arch_uprobe *insn);
+int text_restore(struct mm_struct *mm, unsigned long vaddr, const struct arch_uprobe *insn);
+
+int text_put_back(struct mm_struct *mm, unsigned long vaddr, const struct arch_uprobe *insn);
+
+enum text_state {
+	TEXT_ORIGINAL,		/* the instruction as analysed */
+	TEXT_PLANTED,		/* the same with int3 on its first byte */
+	TEXT_FOREIGN,		/* int3, but not over our instruction; or over it, not by us */
+	TEXT_CHANGED,		/* something else */
+};
+
+int text_look(struct mm_struct *mm, unsigned long vaddr, const struct arch_uprobe *insn);
+
+/* -------------------------------------------------------------- refctr.c */
+
+void refctr_inc(struct uprobe_site *site);
+void refctr_dec(struct uprobe_site *site);
+void refctr_adopt(struct uprobe_site *site);
+void refctr_mapped(struct uprobe_mm *um, struct vm_area_struct *vma);
+
+/* -------------------------------------------------------------- insert.c */
+
+int insert_everywhere(struct probepoint *pp);
+void remove_everywhere(struct probepoint *pp);
+int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long vaddr,
+		bool again, bool *planted);
+void remove_site(struct uprobe_site *site);
+void bar_site(struct uprobe_site *site, enum uprobe_drop why);
+struct uprobe_site *adopt_site(struct uprobe_mm *um, struct probepoint *pp,
+			       unsigned long vaddr);
+struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr);
+void revalidate_stale(struct uprobe_mm *um);
+
+static inline loff_t vma_offset_of(const struct vm_area_struct *vma, unsigned long vaddr)
+{
+	return ((loff_t)vma->vm_pgoff << PAGE_SHIFT) + (vaddr - vma->vm_start);
+}
+
+static inline unsigned long vma_vaddr_of(const struct vm_area_struct *vma, loff_t offset)
+{
+	return vma->vm_start + (offset - ((loff_t)vma->vm_pgoff << PAGE_SHIFT));
+}
+
+/* -------------------------------------------------------------- thread.c */
+
+/**
+ * struct uprobe_thread - a thread that has hit a probe
+ * @pub: what unchanged kernel code reads
+ * @um: held; the mm it hit in
+ * @link: on @um->threads
+ * @site: the site that the thread is getting past. While it is set the site is
+ *	not freed
+ * @slot: the slot that the thread is in, or is about to enter. While it is set
+ *	the slot is not given to another site. Not 0 means: stepping
+ * @arch: what the step borrowed
+ * @signal_waits: a signal was told to wait for the end of the step
+ * @in_handler: handlers run
+ * @depth: number of pending returns
+ * @sweep_at: look for dead ones when @depth reaches this
+ * @child_area: this thread came out of fork() with pending returns: make an area
+ *	here before it runs
+ * @rcu: frees it
+ */
+struct uprobe_thread {
+	struct uprobe_task	pub;
+	struct uprobe_mm	*um;
+	struct list_head	link;
+	struct uprobe_site	*site;
+	unsigned long		slot;
+	struct arch_uprobe_task	arch;
+	bool			signal_waits;
+	bool			in_handler;
+	unsigned int		depth;
+	unsigned int		sweep_at;
+	unsigned long		child_area;
+	struct rcu_head		rcu;
+};
+
+static inline struct uprobe_thread *uprobe_thread_of(struct task_struct *t)
+{
+	struct uprobe_task *pub = t->utask;
+
+	return pub ? container_of(pub, struct uprobe_thread, pub) : NULL;
+}
+
+struct uprobe_thread *uprobe_thread_get(struct uprobe_mm *um);
+bool uprobe_threads_name_site(struct uprobe_mm *um, const struct uprobe_site *site);
+bool uprobe_threads_name_slot(struct uprobe_mm *um, unsigned long slot);
+
+/* ----------------------------------------------------------- uretprobe.c */
+
+/*
+ * Pending returns per thread. Each costs the kernel some 64 bytes, and no
+ * program that works recurses deeper through a probed function.
+ */
+#define UPROBE_RETURN_LIMIT	65536
+
+/**
+ * struct pending_return - a function was entered, its return is waited for
+ * @pub: what unchanged kernel code reads
+ * @pp: held; where the function was entered
+ * @func: the address at which it was entered
+ * @slot: the stack address of the return address; the trampoline's is there now
+ * @rcu: frees it
+ */
+struct pending_return {
+	struct return_instance	pub;
+	struct probepoint	*pp;
+	unsigned long		func;
+	unsigned long		slot;
+	struct rcu_head		rcu;
+};
+
+void uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t,
+		     struct pt_regs *regs);
+bool uretprobe_return(struct uprobe_mm *um, struct uprobe_thread *t,
+		      struct pt_regs *regs);
+void uretprobe_forget(struct uprobe_thread *t);
+int uretprobe_copy(struct uprobe_thread *child, struct uprobe_thread *parent);
+void uretprobe_undo(struct uprobe_thread *t, struct pt_regs *regs);
+
+/* ------------------------------------------------------------- reclaim.c */
+
+void reclaim_kick(struct uprobe_mm *um);
+void reclaim_setup(struct uprobe_mm *um);
+
+#endif /* _KERNEL_UPROBES_INTERNAL_H */

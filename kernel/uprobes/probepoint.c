@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Probepoints: found by file and offset, analysed when they are made.
+ *
+ * Two levels, because both questions are asked: "is this file probed at all?"
+ * by every mmap of an executable file, without a lock; and "what is between
+ * these two offsets?" once it is.
+ */
+#define pr_fmt(fmt) "uprobes: " fmt
+
+#include <linux/fs.h>
+#include <linux/hashtable.h>
+#include <linux/highmem.h>
+#include <linux/magic.h>
+#include <linux/pagemap.h>
+#include <linux/percpu.h>
+#include <linux/ratelimit.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+
+#include <uapi/linux/elf.h>
+
+#include "internal.h"
+
+atomic_t probepoints_active = ATOMIC_INIT(0);
+
+static DEFINE_HASHTABLE(files_hash, 8);
+static DEFINE_SPINLOCK(files_lock);	/* changes of files_hash */
+
+/**
+ * probed_file_find - the entry of an inode that has probepoints
+ * @inode: the inode
+ *
+ * Return: the entry, held, or NULL.
+ */
+struct probed_file *probed_file_find(struct inode *inode)
+{
+	struct probed_file *file;
+
+	rcu_read_lock();
+	hash_for_each_possible_rcu(files_hash, file, hash, (unsigned long)inode) {
+		if (file->inode == inode && refcount_inc_not_zero(&file->refs)) {
+			rcu_read_unlock();
+			return file;
+		}
+	}
+	rcu_read_unlock();
+	return NULL;
+}
+
+/**
+ * probed_file_get - the entry of an inode, made if there is none
+ * @inode: the inode, referenced by the caller
+ *
+ * Context: may sleep.
+ * Return: the entry, held, or an ERR_PTR(-ENOMEM).
+ */
+struct probed_file *probed_file_get(struct inode *inode)
+{
+	struct probed_file *file, *new;
+
+	file = probed_file_find(inode);
+	if (file)
+		return file;
+
+	new = kzalloc(sizeof(*new), GFP_KERNEL);
+	if (!new)
+		return ERR_PTR(-ENOMEM);
+	new->inode = inode;
+	ihold(inode);
+	refcount_set(&new->refs, 1);
+	mutex_init(&new->lock);
+	spin_lock_init(&new->points_lock);
+	new->points = RB_ROOT;
+
+	spin_lock(&files_lock);
+	file = probed_file_find(inode);
+	if (!file)
+		hash_add_rcu(files_hash, &new->hash, (unsigned long)inode);
+	spin_unlock(&files_lock);
+
+	if (!file)
+		return new;
+	iput(inode);
+	kfree(new);
+	return file;
+}
+
+/**
+ * probed_file_put - give back a reference
+ * @file: the entry
+ *
+ * Context: may sleep (the last one gives back the inode).
+ */
+void probed_file_put(struct probed_file *file)
+{
+	if (!refcount_dec_and_test(&file->refs))
+		return;
+	/* Readers that find it now fail to take a reference. */
+	spin_lock(&files_lock);
+	hash_del_rcu(&file->hash);
+	spin_unlock(&files_lock);
+	iput(file->inode);
+	kfree_rcu(file, rcu);
+}
+
+/* ------------------------------------------------------------ refusals */
+
+static DEFINE_SPINLOCK(refusals_lock);
+static struct refusal_note refusals[UPROBE_REFUSALS_KEPT];
+static unsigned int refusals_seen;
+
+static void note_refusal(struct inode *inode, loff_t offset, const struct arch_uprobe *au,
+			 bool is64, enum uprobe_refusal why)
+{
+	static DEFINE_RATELIMIT_STATE(rs, 5 * HZ, 10);
+	const struct uprobe_reason *reason = arch_uprobe_refusal(why);
+	struct refusal_note *note;
+
+	spin_lock(&refusals_lock);
+	note = &refusals[refusals_seen++ % UPROBE_REFUSALS_KEPT];
+	note->dev = inode->i_sb->s_dev;
+	note->ino = inode->i_ino;
+	note->offset = offset;
+	note->is64 = is64;
+	note->len = au->len;
+	memcpy(note->insn, au->insn, sizeof(note->insn));
+	note->why = why;
+	spin_unlock(&refusals_lock);
+
+	if (__ratelimit(&rs))
+		pr_info("inode %lu offset %#llx: refused, %s: %s (%*ph)\n", inode->i_ino,
+			offset, reason->word, reason->text, au->len ?: 4, au->insn);
+}
+
+/**
+ * probepoint_refusals - the last refusals, oldest first
+ * @notes: room for UPROBE_REFUSALS_KEPT of them
+ *
+ * Return: how many there are.
+ */
+unsigned int probepoint_refusals(struct refusal_note *notes)
+{
+	unsigned int n, i;
+
+	spin_lock(&refusals_lock);
+	n = min_t(unsigned int, refusals_seen, UPROBE_REFUSALS_KEPT);
+	for (i = 0; i < n; i++)
+		notes[i] = refusals[(refusals_seen - n + i) % UPROBE_REFUSALS_KEPT];
+	spin_unlock(&refusals_lock);
+	return n;
+}
+
+/* ------------------------------------------------------------ analysis */
+
+/* The page of @inode at @index, up to date and held, or an ERR_PTR. */
+static struct folio *read_file_page(struct inode *inode, pgoff_t index)
+{
+	struct address_space *mapping = inode->i_mapping;
+	struct folio *folio;
+
+	folio = filemap_get_folio(mapping, index);
+	if (!IS_ERR(folio)) {
+		if (folio_test_uptodate(folio))
+			return folio;
+		folio_put(folio);
+	}
+	if (shmem_mapping(mapping))
+		return shmem_read_folio_gfp(mapping, index, mapping_gfp_mask(mapping));
+	/* FUSE reads through an open file only, and there is none here. */
+	if (!mapping->a_ops->read_folio || inode->i_sb->s_magic == FUSE_SUPER_MAGIC)
+		return ERR_PTR(-EIO);
+	return read_mapping_folio(mapping, index, NULL);
+}
+
+/* Up to @n bytes from @offset; how many there were, or -errno. */
+static int read_file(struct inode *inode, loff_t offset, u8 *buf, unsigned int n)
+{
+	loff_t size = i_size_read(inode);
+	unsigned int done = 0;
+
+	while (done < n && offset < size) {
+		unsigned int in_page = offset_in_page(offset);
+		unsigned int chunk = min_t(loff_t, min_t(unsigned int, n - done,
+							 PAGE_SIZE - in_page), size - offset);
+		pgoff_t index = offset >> PAGE_SHIFT;
+		struct folio *folio = read_file_page(inode, index);
+
+		if (IS_ERR(folio))
+			return PTR_ERR(folio);
+		memcpy_from_page(buf + done, folio_file_page(folio, index), in_page, chunk);
+		folio_put(folio);
+		done += chunk;
+		offset += chunk;
+	}
+	return done;
+}
+
+/* The kind of code in a file: its ELF class, or the kernel's own kind. */
+static bool file_is_64bit(struct inode *inode)
+{
+	u8 ident[EI_NIDENT];
+
+	if (read_file(inode, 0, ident, sizeof(ident)) == sizeof(ident) &&
+	    !memcmp(ident, ELFMAG, SELFMAG))
+		return ident[EI_CLASS] == ELFCLASS64;
+	return IS_ENABLED(CONFIG_X86_64);
+}
+
+/*
+ * Fill in both records: a file may be mapped by processes of either kind. The
+ * kind of the file decides whether the probepoint is refused; where the other
+ * kind maps it, its record decides.
+ */
+static int analyze(struct probepoint *pp, struct inode *inode)
+{
+	bool is64 = file_is_64bit(inode);
+	u8 bytes[MAX_UINSN_BYTES] = { };
+	int n, mode;
+
+	n = read_file(inode, pp->offset, bytes, sizeof(bytes));
+	if (n < 0)
+		return n;
+	for (mode = 0; mode < 2; mode++)
+		pp->refusal[mode] = arch_uprobe_analyze(&pp->insn[mode], bytes, n, mode);
+
+	if (pp->refusal[is64] == UPROBE_ACCEPTED)
+		return 0;
+	note_refusal(inode, pp->offset, &pp->insn[is64], is64, pp->refusal[is64]);
+	return pp->refusal[is64] == UPROBE_REFUSE_UNDECODABLE ? -ENOEXEC : -EOPNOTSUPP;
+}
+
+/* --------------------------------------------------------- probepoints */
+
+static struct probepoint *find_locked(struct probed_file *file, loff_t min, loff_t max)
+{
+	struct rb_node *n = file->points.rb_node;
+	struct probepoint *found = NULL;
+
+	lockdep_assert_held(&file->points_lock);
+	/* The leftmost one that is not below @min. */
+	while (n) {
+		struct probepoint *pp = rb_entry(n, struct probepoint, node);
+
+		if (pp->offset >= min) {
+			found = pp;
+			n = n->rb_left;
+		} else {
+			n = n->rb_right;
+		}
+	}
+	return found && found->offset <= max ? found : NULL;
+}
+
+/**
+ * probepoint_find - the first probepoint in a range of a file
+ * @file: the file
+ * @min: first offset
+ * @max: last offset
+ *
+ * Return: the probepoint, held, or NULL.
+ */
+struct probepoint *probepoint_find(struct probed_file *file, loff_t min, loff_t max)
+{
+	struct probepoint *pp;
+
+	spin_lock(&file->points_lock);
+	pp = find_locked(file, min, max);
+	if (pp)
+		refcount_inc(&pp->refs);
+	spin_unlock(&file->points_lock);
+	return pp;
+}
+
+static bool point_less(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct probepoint, node)->offset <
+	       rb_entry(b, struct probepoint, node)->offset;
+}
+
+static void free_point(struct probepoint *pp)
+{
+	free_percpu(pp->hits);
+	kfree(pp);
+}
+
+static void free_point_rcu(struct rcu_head *rcu)
+{
+	free_point(container_of(rcu, struct probepoint, rcu));
+}
+
+/**
+ * probepoint_get - the probepoint of an instruction, made if there is none
+ * @file: held, @file->lock held
+ * @offset: of the instruction
+ * @ref_ctr_offset: of its counter, or 0
+ *
+ * Context: may sleep: reads the file.
+ * Return: the probepoint, held, or an ERR_PTR: -EINVAL if it exists with
+ * another counter, -ENOEXEC if there is no instruction, -EOPNOTSUPP if it is
+ * refused, -EIO if the file cannot be read, -ENOMEM.
+ */
+struct probepoint *probepoint_get(struct probed_file *file, loff_t offset,
+				  loff_t ref_ctr_offset)
+{
+	struct probepoint *pp;
+	int err;
+
+	lockdep_assert_held(&file->lock);
+
+	pp = probepoint_find(file, offset, offset);
+	if (pp) {
+		if (pp->ref_ctr_offset == ref_ctr_offset)
+			return pp;
+		pr_info_ratelimited("inode %lu offset %#llx: has the ref counter %#llx, not %#llx\n",
+				    file->inode->i_ino, offset, pp->ref_ctr_offset,
+				    ref_ctr_offset);
+		probepoint_put(pp);
+		return ERR_PTR(-EINVAL);
+	}
+
+	pp = kzalloc(sizeof(*pp), GFP_KERNEL);
+	if (!pp)
+		return ERR_PTR(-ENOMEM);
+	pp->offset = offset;
+	pp->ref_ctr_offset = ref_ctr_offset;
+	INIT_LIST_HEAD(&pp->uprobes);
+	refcount_set(&pp->refs, 1);
+
+	err = -ENOMEM;
+	pp->hits = alloc_percpu(unsigned long);
+	if (pp->hits)
+		err = analyze(pp, file->inode);
+	if (err) {
+		free_point(pp);
+		return ERR_PTR(err);
+	}
+
+	refcount_inc(&file->refs);
+	pp->file = file;
+	/* Before it can be found: who finds none has nothing to do. */
+	atomic_inc(&probepoints_active);
+	spin_lock(&file->points_lock);
+	rb_add(&pp->node, &file->points, point_less);
+	spin_unlock(&file->points_lock);
+	return pp;
+}
+
+/**
+ * probepoint_hide - nobody finds it any more
+ * @pp: has no uprobes left; @pp->file->lock is held
+ *
+ * Sites and pending returns may hold it for some time yet. A later registration
+ * makes a new one, and reads the file again.
+ */
+void probepoint_hide(struct probepoint *pp)
+{
+	struct probed_file *file = pp->file;
+
+	lockdep_assert_held(&file->lock);
+	WARN_ON_ONCE(!list_empty(&pp->uprobes));
+
+	spin_lock(&file->points_lock);
+	rb_erase(&pp->node, &file->points);
+	spin_unlock(&file->points_lock);
+	atomic_dec(&probepoints_active);
+}
+
+/**
+ * probepoint_put - give back a reference
+ * @pp: the probepoint
+ *
+ * Context: may sleep (the last one gives back the file).
+ */
+void probepoint_put(struct probepoint *pp)
+{
+	if (!refcount_dec_and_test(&pp->refs))
+		return;
+	probed_file_put(pp->file);
+	/* Lists of its uprobes are walked by hits. */
+	call_srcu(&uprobes_srcu, &pp->rcu, free_point_rcu);
+}
+
+/**
+ * probepoint_wanted - does any uprobe of it want this mm?
+ * @pp: held
+ * @mm: the mm
+ *
+ * Context: may sleep if a filter does.
+ * Return: true if so.
+ */
+bool probepoint_wanted(struct probepoint *pp, struct mm_struct *mm)
+{
+	struct uprobe *u;
+	bool wanted = false;
+	int idx;
+
+	idx = srcu_read_lock(&uprobes_srcu);
+	list_for_each_entry_srcu(u, &pp->uprobes, node, srcu_read_lock_held(&uprobes_srcu)) {
+		wanted = (!u->only || u->only == mm) && (!u->filter || u->filter(u, mm));
+		if (wanted)
+			break;
+	}
+	srcu_read_unlock(&uprobes_srcu, idx);
+	return wanted;
+}
+
+/**
+ * probepoint_for_each - visit all that have uprobes, for debugfs
+ * @fn: called with a probepoint that is held; may sleep
+ * @data: passed on
+ */
+void probepoint_for_each(void (*fn)(struct probepoint *pp, void *data), void *data)
+{
+	int bucket;
+
+	for (bucket = 0; bucket < HASH_SIZE(files_hash); bucket++) {
+		unsigned int skip = 0;
+
+		/* Files may come and go between two steps: good enough to look at. */
+		for (;;) {
+			struct probed_file *file, *found = NULL;
+			struct probepoint *pp;
+			unsigned int i = 0;
+			loff_t from = 0;
+
+			rcu_read_lock();
+			hlist_for_each_entry_rcu(file, &files_hash[bucket], hash) {
+				if (i++ == skip && refcount_inc_not_zero(&file->refs)) {
+					found = file;
+					break;
+				}
+			}
+			rcu_read_unlock();
+			if (!found)
+				break;
+			while ((pp = probepoint_find(found, from, LLONG_MAX))) {
+				from = pp->offset + 1;
+				fn(pp, data);
+				probepoint_put(pp);
+			}
+			probed_file_put(found);
+			skip++;
+		}
+	}
+}

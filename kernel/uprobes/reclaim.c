@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is done later, for one mm, so that nobody waits for it: sites that were
+ * taken out are freed, sites whose mapping changed are looked at, and the area
+ * goes when it is of no use any more.
+ *
+ * A site that was unhashed is freed when
+ *	- a grace period has passed: the hits that had found it are over, or have
+ *	  named it in their uprobe_thread;
+ *	- no thread names it: those that did have left its slot.
+ * A thread may stay in a slot for long, in a page fault: then reclaim comes back.
+ *
+ * The grace period is call_srcu()'s, so a handler that sleeps for ever holds up
+ * memory, not a task.
+ */
+#include <linux/rhashtable.h>
+#include <linux/sched/mm.h>
+
+#include "internal.h"
+
+#define RECLAIM_AGAIN	(HZ / 50)
+
+enum { RECLAIMING };		/* bit of uprobe_mm->reclaiming */
+
+static void grace_period_over(struct rcu_head *rcu)
+{
+	struct uprobe_mm *um = container_of(rcu, struct uprobe_mm, gp);
+
+	queue_delayed_work(system_unbound_wq, &um->work, 0);
+}
+
+/**
+ * reclaim_kick - there is something to reclaim
+ * @um: held, or its mm has users
+ *
+ * Context: any process context.
+ */
+void reclaim_kick(struct uprobe_mm *um)
+{
+	if (test_and_set_bit(RECLAIMING, &um->reclaiming))
+		return;
+	uprobe_mm_hold(um);
+	call_srcu(&uprobes_srcu, &um->gp, grace_period_over);
+}
+
+/* Free the sites that nobody can name any more. A grace period is over for all. */
+static void free_aged(struct uprobe_mm *um)
+{
+	struct uprobe_site *site, *next;
+
+	lockdep_assert_held(&um->lock);
+	list_for_each_entry_safe(site, next, &um->aging, dead) {
+		if (uprobe_threads_name_site(um, site))
+			continue;
+		list_del(&site->dead);
+		site_free(site);
+	}
+}
+
+/* What needs the mm: it may have no users any more. */
+static void tidy_mm(struct uprobe_mm *um)
+{
+	struct mm_struct *mm = um->mm;
+
+	if (!mmget_not_zero(mm))
+		return;
+	mmap_write_lock(mm);
+	mutex_lock(&um->lock);
+	revalidate_stale(um);
+	/*
+	 * MMF_HAS_UPROBES stays: a thread may have executed an int3 of ours
+	 * before it was taken out, and be on its way to uprobe_int3() still.
+	 */
+	if (!um->area.used && !atomic_read(&um->pending))
+		xol_area_drop(um);
+	mutex_unlock(&um->lock);
+	mmap_write_unlock(mm);
+	/* Not mmput(): the last one would wait for all that an exit waits for. */
+	mmput_async(mm);
+}
+
+static void reclaim(struct work_struct *work)
+{
+	struct uprobe_mm *um = container_of(work, struct uprobe_mm, work.work);
+	bool grace_period, busy;
+
+	/* What was kicked for until now is done by this pass. */
+	mutex_lock(&um->lock);
+	free_aged(um);
+	mutex_unlock(&um->lock);
+
+	tidy_mm(um);
+
+	mutex_lock(&um->lock);
+	busy = !list_empty(&um->aging);
+	grace_period = !list_empty(&um->dead);
+	if (grace_period)
+		list_splice_tail_init(&um->dead, &um->aging);
+	else if (!busy)
+		clear_bit(RECLAIMING, &um->reclaiming);
+	mutex_unlock(&um->lock);
+
+	if (grace_period)
+		call_srcu(&uprobes_srcu, &um->gp, grace_period_over);
+	else if (busy)
+		queue_delayed_work(system_unbound_wq, &um->work, RECLAIM_AGAIN);
+	else
+		uprobe_mm_put(um);
+}
+
+/**
+ * reclaim_setup - of a new uprobe_mm
+ * @um: the new one
+ */
+void reclaim_setup(struct uprobe_mm *um)
+{
+	INIT_DELAYED_WORK(&um->work, reclaim);
+}

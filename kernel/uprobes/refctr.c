@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Ref counters (SDT semaphores): a 16-bit counter in the data of a program that
+ * is one higher for each site that is planted for it. The program tests it to
+ * see whether anybody listens.
+ *
+ * A counter's mapping may come after the text's: a site remembers whether it
+ * has counted.
+ */
+#include <linux/highmem.h>
+#include <linux/mm.h>
+
+#include "internal.h"
+
+/* Is the counter of @pp in @vma? Private and writable: data, as loaded. */
+static bool holds_ref_ctr(struct vm_area_struct *vma, struct probepoint *pp)
+{
+	unsigned long vaddr = vma_vaddr_of(vma, pp->ref_ctr_offset);
+
+	return vma->vm_file && file_inode(vma->vm_file) == pp->file->inode &&
+	       (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE &&
+	       vma_offset_of(vma, vma->vm_start) <= pp->ref_ctr_offset &&
+	       vaddr >= vma->vm_start && vaddr < vma->vm_end;
+}
+
+static struct vm_area_struct *find_ref_ctr(struct mm_struct *mm, struct probepoint *pp)
+{
+	struct vm_area_struct *vma;
+	VMA_ITERATOR(vmi, mm, 0);
+
+	for_each_vma(vmi, vma)
+		if (holds_ref_ctr(vma, pp))
+			return vma;
+	return NULL;
+}
+
+static bool add_to_ref_ctr(struct uprobe_site *site, struct vm_area_struct *vma, int delta)
+{
+	unsigned long vaddr = vma_vaddr_of(vma, site->pp->ref_ctr_offset);
+	struct page *page;
+	bool ok = false;
+	s16 *ctr;
+
+	page = get_user_page_vma_remote(vma->vm_mm, vaddr, FOLL_WRITE, &vma);
+	if (!IS_ERR(page)) {
+		ctr = kmap_local_page(page) + offset_in_page(vaddr);
+		/* Aligned at registration: within the page, and one access. */
+		ok = *ctr + delta >= 0 && *ctr + delta <= S16_MAX;
+		if (ok)
+			WRITE_ONCE(*ctr, *ctr + delta);
+		kunmap_local(ctr);
+		if (ok)
+			set_page_dirty_lock(page);
+		put_page(page);
+	}
+	if (!ok)
+		uprobe_drop(site->pp, UPROBE_DROP_REF_CTR);
+	return ok;
+}
+
+/**
+ * refctr_inc - a site has been planted
+ * @site: @site->um->lock and its mmap_lock held
+ *
+ * If the counter is not mapped yet, refctr_mapped() will do it.
+ */
+void refctr_inc(struct uprobe_site *site)
+{
+	struct vm_area_struct *vma;
+
+	lockdep_assert_held(&site->um->lock);
+	if (!site->pp->ref_ctr_offset || site->ref_ctr)
+		return;
+	vma = find_ref_ctr(site->um->mm, site->pp);
+	if (vma)
+		site->ref_ctr = add_to_ref_ctr(site, vma, 1);
+}
+
+/**
+ * refctr_dec - a planted site goes
+ * @site: as for refctr_inc()
+ */
+void refctr_dec(struct uprobe_site *site)
+{
+	struct vm_area_struct *vma;
+
+	lockdep_assert_held(&site->um->lock);
+	if (!site->ref_ctr)
+		return;
+	site->ref_ctr = false;
+	vma = find_ref_ctr(site->um->mm, site->pp);
+	if (vma)
+		add_to_ref_ctr(site, vma, -1);
+}
+
+/**
+ * refctr_adopt - a site for a breakpoint that came with fork()
+ * @site: as for refctr_inc()
+ *
+ * The data came with it, and in it the parent's count for this site.
+ */
+void refctr_adopt(struct uprobe_site *site)
+{
+	lockdep_assert_held(&site->um->lock);
+	if (site->pp->ref_ctr_offset)
+		site->ref_ctr = find_ref_ctr(site->um->mm, site->pp);
+}
+
+/**
+ * refctr_mapped - data of a file has been mapped: count for sites that wait for it
+ * @um: the mm's probes
+ * @vma: a private writable mapping of a file; mmap_lock held
+ */
+void refctr_mapped(struct uprobe_mm *um, struct vm_area_struct *vma)
+{
+	struct uprobe_site *site;
+	struct rb_node *n;
+
+	mutex_lock(&um->lock);
+	for (n = rb_first(&um->index); n; n = rb_next(n)) {
+		site = rb_entry(n, struct uprobe_site, node);
+		if (site->state == SITE_PLANTED && site->pp->ref_ctr_offset &&
+		    !site->ref_ctr && holds_ref_ctr(vma, site->pp))
+			site->ref_ctr = add_to_ref_ctr(site, vma, 1);
+	}
+	mutex_unlock(&um->lock);
+}

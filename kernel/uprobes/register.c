@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Registration: the public interface, and the one of kernel 6.12 on top of it.
+ *
+ * Unregistering, step by step: the uprobe is taken off its probepoint's list, so
+ * hits that begin now do not see it; its breakpoints are taken out; and a grace
+ * period of uprobes_srcu is waited for, after which no handler of it runs. Who
+ * may still call it until then: hits that are walking the list, among them ones
+ * whose handlers sleep, and returns, which walk the same list. A handler that
+ * unregisters does not wait, since it would wait for itself.
+ */
+#define pr_fmt(fmt) "uprobes: " fmt
+
+#include <linux/export.h>
+#include <linux/fs.h>
+#include <linux/init.h>
+#include <linux/namei.h>
+#include <linux/pagemap.h>
+#include <linux/pid.h>
+#include <linux/sched/mm.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+DEFINE_SRCU(uprobes_srcu);
+
+/* ------------------------------------------------------------ which file */
+
+static int find_by_path(struct uprobe *u)
+{
+	struct inode *inode;
+	struct path path;
+	int err;
+
+	err = kern_path(u->path, LOOKUP_FOLLOW, &path);
+	if (err)
+		return err;
+	/* Of an overlay: the file whose pages are mapped. */
+	inode = d_real_inode(path.dentry);
+	if (S_ISREG(inode->i_mode)) {
+		ihold(inode);
+		u->held = inode;
+		u->inode = inode;
+	} else {
+		err = -EINVAL;
+	}
+	path_put(&path);
+	return err;
+}
+
+static int find_by_pid(struct uprobe *u)
+{
+	struct vm_area_struct *vma;
+	struct task_struct *task;
+	struct mm_struct *mm;
+	int err = -ENOENT;
+
+	rcu_read_lock();
+	task = find_task_by_vpid(u->pid);
+	if (task)
+		get_task_struct(task);
+	rcu_read_unlock();
+	if (!task)
+		return -ESRCH;
+	mm = get_task_mm(task);
+	put_task_struct(task);
+	if (!mm)
+		return -ESRCH;
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, u->vaddr);
+	if (vma && text_vma_ok(vma) && (vma->vm_flags & VM_EXEC)) {
+		u->inode = file_inode(vma->vm_file);
+		ihold(u->inode);
+		u->held = u->inode;
+		u->offset = vma_offset_of(vma, u->vaddr);
+		u->only = mm;
+		mmgrab(mm);
+		err = 0;
+	}
+	mmap_read_unlock(mm);
+	mmput(mm);
+	return err;
+}
+
+static void forget_file(struct uprobe *u)
+{
+	if (u->held) {
+		iput(u->held);
+		u->held = NULL;
+		u->inode = NULL;
+	}
+	if (u->only) {
+		mmdrop(u->only);
+		u->only = NULL;
+		u->offset = 0;
+	}
+}
+
+static int check_file(const struct uprobe *u)
+{
+	struct inode *inode = u->inode;
+
+	if (!S_ISREG(inode->i_mode))
+		return -EINVAL;
+	/* Text is read by the page. */
+	if (!inode->i_mapping->a_ops->read_folio && !shmem_mapping(inode->i_mapping))
+		return -EIO;
+	if (u->offset < 0 || u->offset >= i_size_read(inode))
+		return -EINVAL;
+	if (u->ref_ctr_offset < 0 || !IS_ALIGNED(u->ref_ctr_offset, sizeof(s16)) ||
+	    u->ref_ctr_offset >= i_size_read(inode))
+		return -EINVAL;
+	return 0;
+}
+
+/* --------------------------------------------------- one, without waiting */
+
+static void hide(struct uprobe *u)
+{
+	struct probepoint *pp = u->pp;
+
+	lockdep_assert_held(&pp->file->lock);
+	list_del_rcu(&u->node);
+	remove_everywhere(pp);
+	if (list_empty(&pp->uprobes))
+		probepoint_hide(pp);
+}
+
+static int add(struct uprobe *u)
+{
+	struct probed_file *file;
+	struct probepoint *pp;
+	int err;
+
+	file = probed_file_get(u->inode);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+
+	mutex_lock(&file->lock);
+	pp = probepoint_get(file, u->offset, u->ref_ctr_offset);
+	if (IS_ERR(pp)) {
+		err = PTR_ERR(pp);
+		goto unlock;
+	}
+	/* Listed before the walk: a mapping that comes now is seen by one of us. */
+	u->pp = pp;
+	list_add_tail_rcu(&u->node, &pp->uprobes);
+	err = insert_everywhere(pp);
+	if (err)
+		hide(u);
+unlock:
+	mutex_unlock(&file->lock);
+	probed_file_put(file);
+	return err;
+}
+
+static bool in_handler(void)
+{
+	struct uprobe_thread *t = uprobe_thread_of(current);
+
+	return t && t->in_handler;
+}
+
+static void wait_for_handlers(void)
+{
+	if (!in_handler())
+		synchronize_srcu_expedited(&uprobes_srcu);
+}
+
+/* Registered, or refused with nothing left behind. */
+static int register_one(struct uprobe *u)
+{
+	int err;
+
+	if (!u || (!u->handler && !u->ret_handler))
+		return -EINVAL;
+	if (u->pp)
+		return -EBUSY;
+	if (u->path)
+		err = find_by_path(u);
+	else if (!u->inode)
+		err = u->pid > 0 ? find_by_pid(u) : -EINVAL;
+	else
+		err = 0;
+	if (err)
+		return err;
+
+	err = check_file(u);
+	if (!err)
+		err = add(u);
+	if (!err)
+		return 0;
+	if (u->pp) {
+		/* It was planted in part: its handlers may be running. */
+		wait_for_handlers();
+		probepoint_put(u->pp);
+		u->pp = NULL;
+	}
+	forget_file(u);
+	return err;
+}
+
+static bool unregister_one_nosync(struct uprobe *u)
+{
+	struct probed_file *file;
+
+	if (IS_ERR_OR_NULL(u) || !u->pp)
+		return false;
+	file = u->pp->file;
+	mutex_lock(&file->lock);
+	hide(u);
+	mutex_unlock(&file->lock);
+	return true;
+}
+
+static void unregister_finish(struct uprobe *u)
+{
+	if (IS_ERR_OR_NULL(u) || !u->pp)
+		return;
+	probepoint_put(u->pp);
+	u->pp = NULL;
+	forget_file(u);
+}
+
+/* ------------------------------------------------------- public interface */
+
+/**
+ * register_uprobes - register several probes, or none
+ * @us: the probes, filled in by the caller; see &struct uprobe
+ * @n: how many
+ *
+ * Each is planted in every process that maps its file, now and later, as far as
+ * its filter agrees. What cannot be planted in some process for a reason that
+ * lies there is counted (debugfs, uprobes/list) and is no error.
+ *
+ * Context: may sleep. May be called from a handler. Not with mmap_lock held.
+ * Return: 0, or the error of the first that failed, and none is registered:
+ *
+ * * %-EINVAL: no handler; no file; not a regular file; offset beyond its end;
+ *   ref counter not aligned, beyond the end, or another than the one that is in
+ *   use for this instruction
+ * * %-EBUSY: it is registered already
+ * * %-ESRCH, %-ENOENT: no such process; no text of a file at that address
+ * * %-EIO: a file without pages, or that cannot be read
+ * * %-ENOEXEC: no instruction there
+ * * %-EOPNOTSUPP: the instruction is refused; the reason is in the kernel log
+ *   and in debugfs, uprobes/refused
+ * * %-ENOMEM, and what looking up the path gives
+ */
+int register_uprobes(struct uprobe **us, unsigned int n)
+{
+	unsigned int i;
+	int err = 0;
+
+	if (!us || !n)
+		return -EINVAL;
+	for (i = 0; i < n && !err; i++)
+		err = register_one(us[i]);
+	if (err && i > 1)
+		unregister_uprobes(us, i - 1);
+	return err;
+}
+EXPORT_SYMBOL_GPL(register_uprobes);
+
+/**
+ * unregister_uprobes - unregister several probes
+ * @us: the probes; entries that are NULL, an error pointer or not registered are
+ *	passed over
+ * @n: how many
+ *
+ * When it returns no handler of them runs, or will. One grace period for all.
+ *
+ * From a handler: they are out of the way for hits that begin later, but may
+ * still be running elsewhere, so their memory must stay until
+ * uprobe_unregister_sync() has been called from outside of handlers.
+ *
+ * Context: may sleep. Not with mmap_lock held.
+ */
+void unregister_uprobes(struct uprobe **us, unsigned int n)
+{
+	bool any = false;
+	unsigned int i;
+
+	if (!us)
+		return;
+	for (i = 0; i < n; i++)
+		any |= unregister_one_nosync(us[i]);
+	if (!any)
+		return;
+	wait_for_handlers();
+	for (i = 0; i < n; i++)
+		unregister_finish(us[i]);
+}
+EXPORT_SYMBOL_GPL(unregister_uprobes);
+
+/**
+ * register_uprobe - register a probe
+ * @u: the probe; see register_uprobes()
+ *
+ * Return: see register_uprobes().
+ */
+int register_uprobe(struct uprobe *u)
+{
+	return register_uprobes(&u, 1);
+}
+EXPORT_SYMBOL_GPL(register_uprobe);
+
+/**
+ * unregister_uprobe - unregister a probe
+ * @u: the probe; see unregister_uprobes()
+ */
+void unregister_uprobe(struct uprobe *u)
+{
+	unregister_uprobes(&u, 1);
+}
+EXPORT_SYMBOL_GPL(unregister_uprobe);
+
+/* ----------------------------------------------- the interface of 6.12 */
+
+/* A request that came as a consumer. Freed a grace period after it went. */
+struct consumer_uprobe {
+	struct uprobe		u;
+	struct uprobe_consumer	*uc;
+	struct rcu_head		rcu;
+};
+
+static struct uprobe_consumer *consumer_of(struct uprobe *u)
+{
+	return container_of(u, struct consumer_uprobe, u)->uc;
+}
+
+static int consumer_handler(struct uprobe *u, struct pt_regs *regs)
+{
+	struct uprobe_consumer *uc = consumer_of(u);
+
+	return uc->handler(uc, regs);
+}
+
+static void consumer_ret_handler(struct uprobe *u, unsigned long func, struct pt_regs *regs)
+{
+	struct uprobe_consumer *uc = consumer_of(u);
+
+	uc->ret_handler(uc, func, regs);
+}
+
+static bool consumer_filter(struct uprobe *u, struct mm_struct *mm)
+{
+	struct uprobe_consumer *uc = consumer_of(u);
+
+	return uc->filter(uc, mm);
+}
+
+static void free_consumer_rcu(struct rcu_head *rcu)
+{
+	kfree(container_of(rcu, struct consumer_uprobe, rcu));
+}
+
+/**
+ * uprobe_register - register a consumer
+ * @inode: the file; the caller keeps it referenced
+ * @offset: of the instruction in it
+ * @ref_ctr_offset: of a 16-bit counter in it, or 0
+ * @uc: the consumer, which stays until uprobe_unregister_sync() has returned
+ *
+ * Context: may sleep.
+ * Return: a handle for the other functions, or an ERR_PTR: see
+ * register_uprobes(), but a refused instruction is %-ENOTSUPP, which users of
+ * 6.12 test for.
+ */
+struct uprobe *uprobe_register(struct inode *inode, loff_t offset, loff_t ref_ctr_offset,
+			       struct uprobe_consumer *uc)
+{
+	struct consumer_uprobe *cu;
+	int err;
+
+	if (!inode || !uc)
+		return ERR_PTR(-EINVAL);
+	cu = kzalloc(sizeof(*cu), GFP_KERNEL);
+	if (!cu)
+		return ERR_PTR(-ENOMEM);
+	cu->uc = uc;
+	cu->u.inode = inode;
+	cu->u.offset = offset;
+	cu->u.ref_ctr_offset = ref_ctr_offset;
+	cu->u.handler = uc->handler ? consumer_handler : NULL;
+	cu->u.ret_handler = uc->ret_handler ? consumer_ret_handler : NULL;
+	cu->u.filter = uc->filter ? consumer_filter : NULL;
+
+	err = register_one(&cu->u);
+	if (err) {
+		kfree(cu);
+		return ERR_PTR(err == -EOPNOTSUPP ? -ENOTSUPP : err);
+	}
+	return &cu->u;
+}
+EXPORT_SYMBOL_GPL(uprobe_register);
+
+/**
+ * uprobe_apply - the consumer's filter has changed
+ * @u: from uprobe_register()
+ * @uc: the consumer
+ * @add: more mms are wanted, or fewer
+ *
+ * Context: may sleep.
+ * Return: 0 or -errno.
+ */
+int uprobe_apply(struct uprobe *u, struct uprobe_consumer *uc, bool add)
+{
+	struct probed_file *file;
+	int err = 0;
+
+	if (IS_ERR_OR_NULL(u) || !u->pp)
+		return -ENOENT;
+	file = u->pp->file;
+	mutex_lock(&file->lock);
+	if (add)
+		err = insert_everywhere(u->pp);
+	else
+		remove_everywhere(u->pp);
+	mutex_unlock(&file->lock);
+	return err;
+}
+EXPORT_SYMBOL_GPL(uprobe_apply);
+
+/**
+ * uprobe_unregister_nosync - unregister a consumer, first part
+ * @u: from uprobe_register(), an error pointer or NULL; gone afterwards
+ * @uc: the consumer; may still be called until uprobe_unregister_sync()
+ *
+ * Context: may sleep.
+ */
+void uprobe_unregister_nosync(struct uprobe *u, struct uprobe_consumer *uc)
+{
+	struct consumer_uprobe *cu;
+
+	if (!unregister_one_nosync(u))
+		return;
+	unregister_finish(u);
+	cu = container_of(u, struct consumer_uprobe, u);
+	call_srcu(&uprobes_srcu, &cu->rcu, free_consumer_rcu);
+}
+EXPORT_SYMBOL_GPL(uprobe_unregister_nosync);
+
+/**
+ * uprobe_unregister_sync - wait until no handler runs that was unregistered
+ *
+ * Context: may sleep; returns at once in a handler, see unregister_uprobes().
+ */
+void uprobe_unregister_sync(void)
+{
+	wait_for_handlers();
+}
+EXPORT_SYMBOL_GPL(uprobe_unregister_sync);
+
+/**
+ * uprobes_init - called before the first user process is made
+ */
+void __init uprobes_init(void)
+{
+	static_assert(ARRAY_SIZE(((struct probepoint *)0)->refusal) == 2);
+}

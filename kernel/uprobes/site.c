@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sites: the probepoints of one mm, by address.
+ *
+ * A hit finds its site in an RCU hash table. The same sites are in a tree by
+ * address, for the questions about ranges that mm code asks.
+ */
+#include <linux/hash.h>
+#include <linux/rhashtable.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include <asm/mmu_context.h>
+
+#include "internal.h"
+
+static u32 hash_vaddr(const void *key, u32 len, u32 seed)
+{
+	return hash_long(*(const unsigned long *)key ^ seed, 32);
+}
+
+static const struct rhashtable_params site_params = {
+	.head_offset	= offsetof(struct uprobe_site, hash),
+	.key_offset	= offsetof(struct uprobe_site, vaddr),
+	.key_len	= sizeof(unsigned long),
+	.hashfn		= hash_vaddr,
+	.automatic_shrinking = true,
+};
+
+static DEFINE_MUTEX(all_lock);		/* all_mms */
+static LIST_HEAD(all_mms);
+
+/**
+ * uprobe_mm_get - what is known about the probes of an mm, made if need be
+ * @mm: users of it are held by the caller, or it is current->mm
+ *
+ * Context: may sleep.
+ * Return: valid as long as @mm has users, or NULL if there is no memory.
+ */
+struct uprobe_mm *uprobe_mm_get(struct mm_struct *mm)
+{
+	struct uprobe_mm *um = uprobe_mm_of(mm), *old;
+
+	if (um)
+		return um;
+	um = kzalloc(sizeof(*um), GFP_KERNEL);
+	if (!um)
+		return NULL;
+	if (rhashtable_init(&um->table, &site_params)) {
+		kfree(um);
+		return NULL;
+	}
+	um->mm = mm;
+	mmgrab(mm);
+	refcount_set(&um->refs, 1);
+	um->inherited = test_bit(MMF_HAS_UPROBES, &mm->flags);
+	spin_lock_init(&um->index_lock);
+	um->index = RB_ROOT;
+	mutex_init(&um->lock);
+	INIT_LIST_HEAD(&um->dead);
+	INIT_LIST_HEAD(&um->aging);
+	spin_lock_init(&um->threads_lock);
+	INIT_LIST_HEAD(&um->threads);
+	atomic_set(&um->pending, 0);
+	reclaim_setup(um);
+
+	mutex_lock(&all_lock);
+	/* Pairs with uprobe_mm_of(): who sees the pointer sees what it points to. */
+	old = cmpxchg_release(&mm->uprobes_state.xol_area, NULL, um);
+	if (!old)
+		list_add(&um->all, &all_mms);
+	mutex_unlock(&all_lock);
+	if (!old) {
+		set_bit(MMF_HAS_UPROBES, &mm->flags);
+		return um;
+	}
+	rhashtable_destroy(&um->table);
+	mmdrop(mm);
+	kfree(um);
+	return uprobe_mm_of(mm);
+}
+
+/**
+ * uprobe_mm_hold - take a reference
+ * @um: held already, or its mm has users
+ */
+void uprobe_mm_hold(struct uprobe_mm *um)
+{
+	refcount_inc(&um->refs);
+}
+
+/**
+ * uprobe_mm_put - give back a reference
+ * @um: the mm's probes
+ *
+ * Context: may sleep.
+ */
+void uprobe_mm_put(struct uprobe_mm *um)
+{
+	if (!refcount_dec_and_test(&um->refs))
+		return;
+	WARN_ON_ONCE(!RB_EMPTY_ROOT(&um->index) || um->area.file ||
+		     !list_empty(&um->dead) || !list_empty(&um->aging));
+	mutex_lock(&all_lock);
+	list_del(&um->all);
+	mutex_unlock(&all_lock);
+	rhashtable_destroy(&um->table);
+	mmdrop(um->mm);
+	kfree(um);
+}
+
+/**
+ * uprobe_mm_for_each - visit all, for debugfs
+ * @fn: called with @um->lock held
+ * @data: passed on
+ */
+void uprobe_mm_for_each(void (*fn)(struct uprobe_mm *um, void *data), void *data)
+{
+	struct uprobe_mm *um;
+
+	mutex_lock(&all_lock);
+	list_for_each_entry(um, &all_mms, all) {
+		mutex_lock(&um->lock);
+		if (!um->gone)
+			fn(um, data);
+		mutex_unlock(&um->lock);
+	}
+	mutex_unlock(&all_lock);
+}
+
+/**
+ * site_find - the site at an address
+ * @um: the mm's probes
+ * @vaddr: the address
+ *
+ * Context: a reader of uprobes_srcu, or @um->lock held; the result is good for
+ * as long.
+ * Return: the site or NULL.
+ */
+struct uprobe_site *site_find(struct uprobe_mm *um, unsigned long vaddr)
+{
+	struct uprobe_site *site;
+
+	rcu_read_lock();
+	site = rhashtable_lookup(&um->table, &vaddr, site_params);
+	rcu_read_unlock();
+	return site;
+}
+
+static bool site_less(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct uprobe_site, node)->vaddr <
+	       rb_entry(b, struct uprobe_site, node)->vaddr;
+}
+
+/**
+ * site_add - make a site, which hits find from now on
+ * @um: the mm's probes, @um->lock held
+ * @pp: held by the caller; the site takes a reference of its own
+ * @vaddr: where no site is
+ *
+ * The site is made barred: until our breakpoint has been written, a trap there
+ * is the program's.
+ *
+ * Return: the site or NULL if there is no memory.
+ */
+struct uprobe_site *site_add(struct uprobe_mm *um, struct probepoint *pp,
+			     unsigned long vaddr)
+{
+	struct uprobe_site *site;
+
+	lockdep_assert_held(&um->lock);
+
+	site = kzalloc(sizeof(*site), GFP_KERNEL_ACCOUNT);
+	if (!site)
+		return NULL;
+	site->vaddr = vaddr;
+	site->pp = pp;
+	site->insn = &pp->insn[is_64bit_mm(um->mm)];
+	site->um = um;
+	site->state = SITE_BARRED;
+	if (rhashtable_insert_fast(&um->table, &site->hash, site_params)) {
+		kfree(site);
+		return NULL;
+	}
+	refcount_inc(&pp->refs);
+	atomic_inc(&pp->sites);
+	spin_lock(&um->index_lock);
+	rb_add(&site->node, &um->index, site_less);
+	spin_unlock(&um->index_lock);
+	return site;
+}
+
+/**
+ * site_set_state - planted or barred
+ * @site: hashed, @site->um->lock held
+ * @state: the other state
+ */
+void site_set_state(struct uprobe_site *site, enum site_state state)
+{
+	lockdep_assert_held(&site->um->lock);
+	WARN_ON_ONCE(site->state == state);
+	WRITE_ONCE(site->state, state);
+	uprobe_stat_inc(state == SITE_PLANTED ? UPROBE_STAT_PLANTED : UPROBE_STAT_UNPLANTED);
+}
+
+/**
+ * site_retire - hits do not find it any more; reclaim will free it
+ * @site: hashed and barred, @site->um->lock held
+ *
+ * First of three: the grace period that ends the hits in progress, and the
+ * proof that no thread is in its slot, are reclaim's.
+ */
+void site_retire(struct uprobe_site *site)
+{
+	struct uprobe_mm *um = site->um;
+
+	lockdep_assert_held(&um->lock);
+	WARN_ON_ONCE(site->state == SITE_PLANTED);
+
+	rhashtable_remove_fast(&um->table, &site->hash, site_params);
+	spin_lock(&um->index_lock);
+	rb_erase(&site->node, &um->index);
+	spin_unlock(&um->index_lock);
+	atomic_dec(&site->pp->sites);
+	list_add_tail(&site->dead, &um->dead);
+	reclaim_kick(um);
+}
+
+/**
+ * site_free - give back what a site owns, and the site
+ * @site: unhashed, on no list; no hit and no thread names it; @site->um->lock held
+ *
+ * Context: may sleep.
+ */
+void site_free(struct uprobe_site *site)
+{
+	lockdep_assert_held(&site->um->lock);
+	xol_slot_release(site);
+	probepoint_put(site->pp);
+	kfree_rcu(site, rcu);
+}
+
+/**
+ * site_first_from - the site with the lowest address that is not below one
+ * @um: the mm's probes
+ * @vaddr: where to begin
+ *
+ * Context: @um->lock or @um->index_lock held.
+ * Return: the site or NULL.
+ */
+struct uprobe_site *site_first_from(struct uprobe_mm *um, unsigned long vaddr)
+{
+	struct rb_node *n = um->index.rb_node;
+	struct uprobe_site *found = NULL;
+
+	while (n) {
+		struct uprobe_site *site = rb_entry(n, struct uprobe_site, node);
+
+		if (site->vaddr >= vaddr) {
+			found = site;
+			n = n->rb_left;
+		} else {
+			n = n->rb_right;
+		}
+	}
+	return found;
+}
+
+/**
+ * sites_mark_stale - the mapping of a range may be about to change
+ * @um: the mm's probes
+ * @start: first address
+ * @end: first address behind
+ *
+ * The next hit there, or reclaim, looks before the site is used again.
+ *
+ * Context: any process context, i_mmap_rwsem may be held.
+ */
+void sites_mark_stale(struct uprobe_mm *um, unsigned long start, unsigned long end)
+{
+	struct uprobe_site *site;
+	struct rb_node *n;
+	bool any = false;
+
+	spin_lock(&um->index_lock);
+	site = site_first_from(um, start);
+	for (n = site ? &site->node : NULL; n; n = rb_next(n)) {
+		site = rb_entry(n, struct uprobe_site, node);
+		if (site->vaddr >= end)
+			break;
+		WRITE_ONCE(site->stale, true);
+		any = true;
+	}
+	spin_unlock(&um->index_lock);
+	if (any)
+		reclaim_kick(um);
+}

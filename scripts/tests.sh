@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# usage: tests.sh VARIANT [guest]      kernel | stock | debug, built before by kernel.sh
+#
+# Builds the test modules against that kernel and the test programs (64 and 32
+# bit, static), and puts them with init and the guest scripts on a small disk,
+# tests.img beside the kernel: /tests/64, /tests/32, /tests/guest, /tests/modules.
+# With "guest" only init and the guest scripts, on guest.img.
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/variant.sh
+. "$(dirname "${BASH_SOURCE[0]}")/variant.sh"
+
+SELFTESTS=$SRC/tools/testing/selftests/uprobes
+[ "$VARIANT" != stock ] || SELFTESTS=$TREE/tools/testing/selftests/uprobes
+MODULES=$OBJ/uprobes-modules
+PROGRAMS=$OBJ/uprobes-tests
+
+build_modules() {
+	mkdir -p "$MODULES"
+	rsync -rlp --checksum "$SELFTESTS/modules/" "$MODULES/"
+	if [ "$VARIANT" = stock ]; then
+		# The peer has one interface of the two: only this module can use it.
+		echo 'obj-m := uprobe_bench.o' >"$MODULES/Makefile"
+	fi
+	kmake M="$MODULES" modules
+}
+
+# Each width in a folder of its own.
+build_programs() {
+	local bits
+	for bits in "${WIDTHS[@]}"; do
+		mkdir -p "$PROGRAMS/$bits"
+		nice make -C "$SELFTESTS" -j"$JOBS" CC="$KCC" BITS="$bits" \
+			OUTPUT="$PROGRAMS/$bits" all
+	done
+}
+
+# init is as wide as the kernel
+build_init() {
+	mkdir -p "$PROGRAMS"
+	$KCC -m"${WIDTHS[0]}" -O2 -Wall -Wextra -static -o "$PROGRAMS/init" "$QEMU_DIR/init.c"
+}
+
+programs_in() {
+	find "$1" -maxdepth 1 -type f -perm -u+x
+}
+
+pack() {
+	local image=$1 bits dir=$DEST/disk
+	rm -rf "$dir" "$image"
+	mkdir -p "$dir"/{dev,proc,sys,tmp,root,tests/guest,tests/modules}
+	cp "$PROGRAMS/init" "$dir/init"
+	cp "$QEMU_DIR"/guest/*.sh "$dir/tests/guest/"
+	if [ "$image" = "$DEST/tests.img" ]; then
+		for bits in "${WIDTHS[@]}"; do
+			mkdir "$dir/tests/$bits"
+			programs_in "$PROGRAMS/$bits" | xargs -r cp -t "$dir/tests/$bits"
+		done
+		find "$MODULES" "$OBJ/samples" -name '*.ko' -print0 | xargs -0 -r cp -t "$dir/tests/modules"
+	fi
+	mke2fs -q -t ext4 -O ^has_journal -E root_owner=0:0 -d "$dir" "$image" 256m
+	rm -rf "$dir"
+}
+
+[ -d "$OBJ" ] || die "the $VARIANT kernel is not built" "make $VARIANT"
+if [ "$ARCH" = i386 ]; then WIDTHS=(32); else WIDTHS=(64 32); fi
+need_packages gcc libc6-dev gcc-multilib libc6-dev-i386 e2fsprogs rsync ccache
+exec 9>"$OUT/.lock-tests-$VARIANT$SUFFIX"
+flock 9
+build_init
+if [ "${2:-}" = guest ]; then
+	pack "$DEST/guest.img"
+	exit 0
+fi
+run_logged "$DEST/modules.log" "building the test modules ($VARIANT)" build_modules
+run_logged "$DEST/programs.log" "building the test programs (${WIDTHS[*]} bit)" build_programs
+run_logged "$DEST/disk.log" "making the test disk" pack "$DEST/tests.img"

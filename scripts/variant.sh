@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2034
+#
+# Where the parts of one kernel are, and how kbuild is called for it. Sourced
+# after lib.sh by scripts whose first argument is the variant.
+
+VARIANT=$1
+SRC=$TREE
+case $VARIANT in
+kernel) DEST=$OUT ;;
+debug) DEST=$OUT/debug ;;
+stock) DEST=$OUT/stock SRC=$STOCK ;;
+*) die "no such kernel: $VARIANT" "kernel, stock or debug" ;;
+esac
+[ -z "$SUFFIX" ] || DEST=$DEST/$ARCH
+
+# Right inside the source tree: kbuild then names all files by relative paths,
+# and the compiler cache serves every clone.
+OBJ=$SRC/o-$VARIANT$SUFFIX
+
+KCC="ccache gcc"
+export CCACHE_NOHASHDIR=1
+
+kmake() {
+	nice make -C "$SRC" O="$OBJ" ARCH="$ARCH" -j"$JOBS" CC="$KCC" \
+		KBUILD_BUILD_TIMESTAMP='Sat Jan  1 00:00:00 UTC 2000' \
+		KBUILD_BUILD_USER=uprobes KBUILD_BUILD_HOST=overlay "$@"
+}

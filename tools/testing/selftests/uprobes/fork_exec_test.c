@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Processes and threads that come and go while they are probed.
+ */
+#include "common.h"
+
+#include <pthread.h>
+
+#define noinline __attribute__((noinline, noclone))
+
+static noinline long give(long x)
+{
+	asm volatile("" : "+r" (x));
+	return x * 3 + 1;
+}
+
+FIXTURE(probed) {
+	struct codefile file;
+	uint8_t *text;
+	uint8_t image[PAGE];
+	struct probe nop, add, ret;
+};
+
+FIXTURE_SETUP(probed)
+{
+	gen_image(self->image, PAGE / GEN_SIZE);
+	ASSERT_EQ(0, codefile_make(&self->file, self->image, PAGE));
+	self->text = codefile_map(&self->file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
+	ASSERT_NE(MAP_FAILED, self->text);
+	ASSERT_EQ(0, probe_all(&self->nop, self->file.path, GEN_NOP, 0));
+	ASSERT_EQ(0, probe_all(&self->add, self->file.path, GEN_ADD, 0));
+	ASSERT_EQ(0, probe_all(&self->ret, self->file.path, GEN_NOP, PROBE_RET));
+	ASSERT_EQ(1, gen_call(self->text, 0));
+}
+
+FIXTURE_TEARDOWN(probed)
+{
+	probe_close(&self->nop);
+	probe_close(&self->add);
+	probe_close(&self->ret);
+	EXPECT_EQ(0, memcmp(self->text, self->image, PAGE));
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	codefile_drop(&self->file);
+}
+
+#define EXPECT_HITS(n) do {				\
+	EXPECT_EQ(n, probe_hits(&self->nop));		\
+	EXPECT_EQ(n, probe_hits(&self->add));		\
+	EXPECT_EQ(n, probe_hits(&self->ret));		\
+} while (0)
+
+static int call_many(const uint8_t *text, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (gen_call(text, 0) != 1)
+			return 1;
+	return 0;
+}
+
+TEST_F(probed, fork)
+{
+	pid_t pid;
+
+	for (int i = 0; i < 10; i++) {
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid)
+			_exit(call_many(self->text, 20));
+		EXPECT_EQ(0, call_many(self->text, 20));
+		EXPECT_EQ(0, child_status(pid));
+	}
+	EXPECT_HITS(1 + 400);
+}
+
+/* Taken out of both, the child being one that has not hit yet. */
+TEST_F(probed, detached_in_child)
+{
+	int go[2];
+	char byte = 0;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(go));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		struct map m;
+
+		if (read(go[0], &byte, 1) != 1)
+			_exit(1);
+		if (memcmp(self->text, self->image, PAGE))
+			_exit(2);
+		if (smaps_kb(self->text, "Anonymous"))
+			_exit(3);
+		if (call_many(self->text, 5))
+			_exit(4);
+		_exit(xol_map(0, &m) ? 5 : 0);
+	}
+	probe_close(&self->nop);
+	probe_close(&self->add);
+	probe_close(&self->ret);
+	EXPECT_EQ(0, memcmp(self->text, self->image, PAGE));
+	ASSERT_EQ(1, write(go[1], &byte, 1));
+	EXPECT_EQ(0, child_status(pid));
+}
+
+static struct { const uint8_t *text; int wrong; } vforked;
+
+TEST_F(probed, vfork)
+{
+	pid_t pid;
+
+	vforked.text = self->text;
+	for (int i = 0; i < 10; i++) {
+		pid = vfork();
+		if (!pid) {
+			vforked.wrong += call_many(vforked.text, 10);
+			_exit(0);
+		}
+		ASSERT_LT(0, pid);
+		EXPECT_EQ(0, child_status(pid));
+		EXPECT_EQ(0, call_many(self->text, 10));
+	}
+	EXPECT_EQ(0, vforked.wrong);
+	EXPECT_HITS(1 + 200);
+}
+
+/* Grandchildren, and a parent that is gone before they hit. */
+TEST_F(probed, orphans)
+{
+	int done[2];
+	char byte;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(done));
+	for (int i = 0; i < 5; i++) {
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			if (fork())
+				_exit(0);
+			usleep(20000);
+			byte = call_many(self->text, 10);
+			_exit(write(done[1], &byte, 1) != 1);
+		}
+		EXPECT_EQ(0, child_status(pid));
+	}
+	for (int i = 0; i < 5; i++) {
+		ASSERT_EQ(1, read(done[0], &byte, 1));
+		EXPECT_EQ(0, byte);
+	}
+	EXPECT_HITS(1 + 50);
+}
+
+static void *thread_body(void *text)
+{
+	return (void *)(long)call_many(text, 500);
+}
+
+TEST_F(probed, threads)
+{
+	pthread_t threads[8];
+	void *wrong;
+
+	for (int round = 0; round < 5; round++) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(threads); i++)
+			ASSERT_EQ(0, pthread_create(&threads[i], NULL, thread_body, self->text));
+		for (unsigned int i = 0; i < ARRAY_SIZE(threads); i++) {
+			pthread_join(threads[i], &wrong);
+			EXPECT_EQ(NULL, wrong);
+		}
+	}
+	EXPECT_HITS(1 + 5 * 8 * 500);
+}
+
+/* One thread forks while the others are hitting. */
+static volatile int stop;
+
+static void *hit_until(void *text)
+{
+	long n = 0;
+
+	while (!stop) {
+		if (gen_call(text, 0) != 1)
+			return (void *)-1L;
+		n++;
+	}
+	return (void *)n;
+}
+
+TEST_F(probed, fork_among_threads)
+{
+	pthread_t threads[3];
+	unsigned long total = 1;
+	void *n;
+	pid_t pid;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(threads); i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, hit_until, self->text));
+	for (int i = 0; i < 30; i++) {
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid)
+			_exit(call_many(self->text, 10));
+		EXPECT_EQ(0, child_status(pid));
+		total += 10;
+	}
+	stop = 1;
+	for (unsigned int i = 0; i < ARRAY_SIZE(threads); i++) {
+		pthread_join(threads[i], &n);
+		EXPECT_LE(0, (long)n);
+		total += (long)n;
+	}
+	EXPECT_HITS(total);
+}
+
+/* A thread takes the whole process down while others are in the middle of it. */
+TEST_F(probed, exit_among_threads)
+{
+	pthread_t thread;
+	pid_t pid;
+
+	for (int i = 0; i < 20; i++) {
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			for (int t = 0; t < 4; t++)
+				pthread_create(&thread, NULL, hit_until, self->text);
+			usleep(500 * i);
+			_exit(7);
+		}
+		ASSERT_EQ(7, child_status(pid));
+	}
+	EXPECT_EQ(0, call_many(self->text, 10));
+}
+
+/* exec from a probed process; the new program is this one, told to hit. */
+static int exec_self(const char *path, char *arg)
+{
+	char *const argv[] = { "fork_exec_test", "--hit", arg, NULL };
+	char *const envp[] = { NULL };
+
+	execve(path, argv, envp);
+	return 127;
+}
+
+TEST_F(probed, exec)
+{
+	struct probe self_give;
+	uint64_t hits;
+	pid_t pid;
+
+	ASSERT_EQ(0, probe_addr_all(&self_give, give, 0));
+	EXPECT_EQ(7, give(2));
+	for (int i = 0; i < 5; i++) {
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			give(1);
+			gen_call(self->text, 0);
+			_exit(exec_self("/proc/self/exe", self->file.path));
+		}
+		EXPECT_EQ(0, child_status(pid));
+	}
+	hits = probe_hits(&self_give);
+	EXPECT_EQ(1 + 5 * (1 + 10), hits);
+	EXPECT_HITS(1 + 5 * (1 + 10));
+	probe_close(&self_give);
+}
+
+static void *execs(void *path)
+{
+	exec_self("/proc/self/exe", path);
+	return NULL;
+}
+
+/* By a thread that is not the leader, while the leader is hitting. */
+TEST_F(probed, exec_among_threads)
+{
+	pthread_t thread;
+	pid_t pid;
+
+	for (int i = 0; i < 5; i++) {
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			pthread_create(&thread, NULL, execs, self->file.path);
+			hit_until(self->text);
+			_exit(1);
+		}
+		EXPECT_EQ(0, child_status(pid));
+	}
+}
+
+/* A return that is pending when the process forks comes twice. */
+static noinline long forks(long x)
+{
+	pid_t pid = fork();
+
+	return pid ? pid : -x;
+}
+
+TEST(pending_over_fork)
+{
+	struct probe ret;
+	long pid;
+
+	ASSERT_EQ(0, probe_addr_all(&ret, forks, PROBE_RET));
+	for (int i = 0; i < 5; i++) {
+		pid = forks(5);
+		if (pid == -5)
+			_exit(9);
+		ASSERT_LT(0, pid);
+		EXPECT_EQ(9, child_status(pid));
+	}
+	EXPECT_EQ(10, probe_hits(&ret));
+	probe_close(&ret);
+}
+
+/* What a wrapper of vfork does: leaves in both with the return address kept. */
+long vfork_wrapper(void);
+asm("	.text\n"
+    "vfork_wrapper:\n"
+#ifdef __x86_64__
+    "	pop	%rdi\n"
+    "	mov	$58, %eax\n"
+    "	syscall\n"
+    "	push	%rdi\n"
+#else
+    "	pop	%edx\n"
+    "	mov	$190, %eax\n"
+    "	int	$0x80\n"
+    "	push	%edx\n"
+#endif
+    "	ret\n");
+
+TEST(pending_over_vfork)
+{
+	struct probe ret;
+	long pid;
+
+	ASSERT_EQ(0, probe_addr_all(&ret, vfork_wrapper, PROBE_RET));
+	for (int i = 0; i < 5; i++) {
+		pid = vfork_wrapper();
+		if (!pid)
+			_exit(9);
+		ASSERT_LT(0, pid);
+		EXPECT_EQ(9, child_status(pid));
+	}
+	EXPECT_EQ(10, probe_hits(&ret));
+	probe_close(&ret);
+}
+
+/* The exec'd side: hit ten times and go. */
+static int hit_and_exit(const char *path)
+{
+	uint8_t *text;
+	int fd = open(path, O_RDONLY);
+
+	text = mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	if (text == MAP_FAILED)
+		return 2;
+	for (long i = 0; i < 10; i++)
+		if (give(i) != i * 3 + 1)
+			return 3;
+	return call_many(text, 10);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && !strcmp(argv[1], "--hit"))
+		return hit_and_exit(argv[2]);
+	uprobes_test_setup();
+	return test_harness_run(argc, argv);
+}

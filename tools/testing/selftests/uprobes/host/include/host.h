@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Before anything else: the few words of the kernel that its tools do without. */
+#ifndef HOST_H
+#define HOST_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <string.h>
+#include <linux/types.h>
+
+#ifndef fallthrough
+#define fallthrough	__attribute__((__fallthrough__))
+#endif
+#ifndef swap
+#define swap(a, b)	do { typeof(a) tmp_ = (a); (a) = (b); (b) = tmp_; } while (0)
+#endif
+
+#endif

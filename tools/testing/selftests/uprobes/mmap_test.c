@@ -1,0 +1,590 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mappings: the area that the kernel adds for displaced instructions, and the
+ * text that it changes and gives back, with a program that does its worst.
+ */
+#include "common.h"
+
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+
+FIXTURE(text) {
+	struct codefile file;
+	uint8_t *text;
+	uint8_t image[PAGE];
+	struct probe add;	/* needs a slot */
+	struct probe nop;	/* does not */
+};
+
+FIXTURE_SETUP(text)
+{
+	gen_image(self->image, PAGE / GEN_SIZE);
+	ASSERT_EQ(0, codefile_make(&self->file, self->image, PAGE));
+	self->text = codefile_map(&self->file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
+	ASSERT_NE(MAP_FAILED, self->text);
+	self->add.nr = 0;
+	self->nop.nr = 0;
+}
+
+FIXTURE_TEARDOWN(text)
+{
+	probe_close(&self->add);
+	probe_close(&self->nop);
+	codefile_drop(&self->file);
+}
+
+#define ATTACH(which, at)								\
+	ASSERT_EQ(0, probe_all(&self->which, self->file.path, at, 0))
+
+/* ---- the area ---- */
+
+TEST_F(text, no_area_for_emulated)
+{
+	struct map m;
+
+	ATTACH(nop, GEN_NOP);
+	for (int i = 0; i < 10; i++)
+		ASSERT_EQ(1, gen_call(self->text, 0));
+	EXPECT_EQ(10, probe_hits(&self->nop));
+	EXPECT_FALSE(xol_map(0, &m));
+	if (have_debugfs()) {
+		char pid[16];
+
+		snprintf(pid, sizeof(pid), "%d ", getpid());
+		EXPECT_FALSE(debugfs_line("areas", pid, "mmap", NULL, 0));
+	}
+}
+
+static bool highest_below(const struct map *m, const void *arg)
+{
+	unsigned long *highest = (unsigned long *)arg;
+
+	if (strcmp(m->name, "[uprobes]") && strcmp(m->name, "[vsyscall]"))
+		*highest = m->end;
+	return false;
+}
+
+static bool vm_flag(const void *addr, const char *flag)
+{
+	unsigned long start, end;
+	bool inside = false, found = false;
+	char line[512];
+	FILE *f = fopen("/proc/self/smaps", "re");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			inside = start <= (unsigned long)addr && (unsigned long)addr < end;
+		else if (inside && !strncmp(line, "VmFlags:", 8))
+			found = strstr(line, flag);
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+TEST_F(text, area)
+{
+	unsigned long highest = 0;
+	struct map m;
+
+	EXPECT_FALSE(xol_map(0, &m));
+	ATTACH(add, GEN_ADD);
+	for (int i = 0; i < 10; i++)
+		ASSERT_EQ(1, gen_call(self->text, 0));
+	EXPECT_EQ(10, probe_hits(&self->add));
+	ASSERT_TRUE(xol_map(0, &m));
+
+	EXPECT_STREQ("r-xp", m.perms);
+	EXPECT_TRUE(vm_flag((void *)m.start, " rd"));
+	EXPECT_TRUE(vm_flag((void *)m.start, " ex"));
+	EXPECT_FALSE(vm_flag((void *)m.start, " wr"));
+	EXPECT_FALSE(vm_flag((void *)m.start, " mw"));
+	EXPECT_TRUE(vm_flag((void *)m.start, " dd"));	/* not dumped */
+	EXPECT_TRUE(vm_flag((void *)m.start, " dc"));	/* not forked */
+	EXPECT_TRUE(vm_flag((void *)m.start, " de"));	/* not expanded */
+
+	map_find(0, &m, highest_below, &highest);
+	ASSERT_TRUE(xol_map(0, &m));
+#ifdef __x86_64__
+	EXPECT_GE(1UL << 47, m.end);
+	if (highest + PAGE + (m.end - m.start) < (1UL << 47) - PAGE)
+		EXPECT_EQ(highest + PAGE, m.start);
+#endif
+
+	probe_close(&self->add);
+	EXPECT_TRUE(xol_gone(0, 5));
+	EXPECT_EQ(1, gen_call(self->text, 0));
+
+	/* and once more, now that there has been one */
+	ATTACH(add, GEN_ADD);
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	EXPECT_TRUE(xol_map(0, &m));
+}
+
+FIXTURE(area) {
+	struct codefile file;
+	uint8_t *text;
+	struct probe add;
+	struct map m;
+	uint8_t before[PAGE];
+};
+
+FIXTURE_SETUP(area)
+{
+	ASSERT_EQ(0, gen_make(&self->file, PAGE / GEN_SIZE));
+	self->text = codefile_map(&self->file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
+	ASSERT_NE(MAP_FAILED, self->text);
+	ASSERT_EQ(0, probe_all(&self->add, self->file.path, GEN_ADD, 0));
+	ASSERT_EQ(1, gen_call(self->text, 0));
+	ASSERT_TRUE(xol_map(0, &self->m));
+	memcpy(self->before, (void *)self->m.start, PAGE);
+}
+
+/* Whatever was tried: the program runs, the probe counts. */
+FIXTURE_TEARDOWN(area)
+{
+	uint64_t hits = probe_hits(&self->add);
+
+	EXPECT_EQ(0, memcmp(self->before, (void *)self->m.start, PAGE));
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	EXPECT_EQ(hits + 1, probe_hits(&self->add));
+	probe_close(&self->add);
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	EXPECT_TRUE(xol_gone(0, 5));
+	codefile_drop(&self->file);
+}
+
+#ifdef __x86_64__
+TEST_F(area, sealed)
+{
+	size_t size = self->m.end - self->m.start;
+	void *at = (void *)self->m.start;
+	static const int prots[] = {
+		PROT_NONE, PROT_READ, PROT_WRITE, PROT_READ | PROT_WRITE,
+		PROT_READ | PROT_WRITE | PROT_EXEC,
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(prots); i++)
+		EXPECT_EQ(-1, mprotect(at, PAGE, prots[i]));
+	EXPECT_EQ(-1, munmap(at, size));
+	EXPECT_EQ(-1, munmap(at, PAGE));
+	EXPECT_EQ(MAP_FAILED, mremap(at, size, size + PAGE, MREMAP_MAYMOVE));
+	EXPECT_EQ(MAP_FAILED, mremap(at, size, size, MREMAP_MAYMOVE | MREMAP_FIXED,
+				     self->text + 64 * PAGE));
+	EXPECT_EQ(MAP_FAILED, mmap(at, PAGE, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+}
+#endif
+
+TEST_F(area, not_written_by_itself)
+{
+	struct iovec local, remote;
+	uint8_t byte = 0xcc;
+	int fd, pipefd[2];
+
+	fd = open("/proc/self/mem", O_RDWR);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-1, pwrite(fd, &byte, 1, self->m.start));
+	close(fd);
+
+	local = (struct iovec){ &byte, 1 };
+	remote = (struct iovec){ (void *)self->m.start, 1 };
+	EXPECT_EQ(-1, process_vm_writev(getpid(), &local, 1, &remote, 1, 0));
+
+	ASSERT_EQ(0, pipe(pipefd));
+	ASSERT_EQ(1, write(pipefd[1], &byte, 1));
+	EXPECT_EQ(-1, read(pipefd[0], (void *)self->m.start, 1));
+	EXPECT_EQ(EFAULT, errno);
+}
+
+TEST_F(area, not_written_by_tracer)
+{
+	int status, ready[2];
+	struct map m;
+	char byte;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(ready));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		byte = gen_call(self->text, 0);
+		if (write(ready[1], &byte, 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	ASSERT_TRUE(xol_map(pid, &m));
+	ASSERT_EQ(0, ptrace(PTRACE_ATTACH, pid, 0, 0));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(-1, ptrace(PTRACE_POKEDATA, pid, m.start, 0x90909090));
+	EXPECT_EQ(-1, ptrace(PTRACE_POKETEXT, pid, m.start + 32, 0x90909090));
+	errno = 0;
+	ptrace(PTRACE_PEEKDATA, pid, m.start, 0);
+	EXPECT_EQ(0, errno);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+}
+
+TEST_F(area, advice)
+{
+	static const int advices[] = {
+		MADV_DONTNEED, MADV_COLD, MADV_PAGEOUT, MADV_FREE, MADV_NORMAL, MADV_WILLNEED,
+		MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_MERGEABLE, MADV_DOFORK, MADV_DODUMP,
+		MADV_REMOVE, MADV_POPULATE_READ, MADV_POPULATE_WRITE,
+	};
+	size_t size = self->m.end - self->m.start;
+	pid_t pid;
+
+	/* Each may be refused or not; it may not make a difference. */
+	for (unsigned int i = 0; i < ARRAY_SIZE(advices); i++) {
+		madvise((void *)self->m.start, size, advices[i]);
+		ASSERT_EQ(1, gen_call(self->text, 0))
+			TH_LOG("advice %d", advices[i]);
+	}
+	EXPECT_EQ(1 + ARRAY_SIZE(advices), probe_hits(&self->add));
+
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		struct map m;
+
+		_exit(xol_map(0, &m));
+	}
+	EXPECT_EQ(0, child_status(pid))
+		TH_LOG("MADV_DOFORK made the area be inherited");
+}
+
+/* The program jumps into the area, where it has no business. */
+TEST_F(area, jumped_into)
+{
+	int status;
+	pid_t pid;
+
+	for (unsigned int at = 0; at < 96; at += 3) {
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			struct map m;
+
+			alarm(20);
+			gen_call(self->text, 0);
+			if (!xol_map(0, &m))
+				_exit(50);
+			((gen_fn)(m.start + at))();
+			_exit(0);
+		}
+		status = child_status(pid);
+		EXPECT_TRUE(status == 0 || status > 1000)
+			TH_LOG("status %d", status);
+	}
+}
+
+TEST_F(area, not_inherited)
+{
+	pid_t pid = fork();
+
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		struct map m;
+
+		if (xol_map(0, &m))
+			_exit(1);
+		if (gen_call(self->text, 0) != 1)
+			_exit(2);
+		if (!xol_map(0, &m))
+			_exit(3);
+		_exit(0);
+	}
+	EXPECT_EQ(0, child_status(pid));
+}
+
+/* ---- the text ---- */
+
+TEST_F(text, given_back)
+{
+	long dirty = smaps_kb(self->text, "Private_Dirty");
+
+	for (int round = 0; round < 3; round++) {
+		ATTACH(add, GEN_ADD);
+		ATTACH(nop, GEN_SIZE * 3 + GEN_NOP);
+		EXPECT_EQ(0xcc, self->text[GEN_ADD]);
+		EXPECT_EQ(0xcc, self->text[GEN_SIZE * 3]);
+		EXPECT_EQ(4, smaps_kb(self->text, "Anonymous"));
+		EXPECT_EQ(1, gen_call(self->text, 0));
+		EXPECT_EQ(4, gen_call(self->text, 3));
+
+		probe_close(&self->nop);
+		EXPECT_EQ(self->image[GEN_SIZE * 3], self->text[GEN_SIZE * 3]);
+		EXPECT_EQ(0xcc, self->text[GEN_ADD]);
+		probe_close(&self->add);
+		EXPECT_EQ(0, memcmp(self->text, self->image, PAGE));
+		EXPECT_EQ(0, smaps_kb(self->text, "Anonymous"));
+		EXPECT_EQ(dirty, smaps_kb(self->text, "Private_Dirty"));
+		EXPECT_EQ(1, gen_call(self->text, 0));
+	}
+}
+
+TEST_F(text, mapped_later)
+{
+	uint8_t *second;
+
+	munmap(self->text, PAGE);
+	ATTACH(add, GEN_ADD);
+	self->text = codefile_map(&self->file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
+	second = codefile_map(&self->file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	EXPECT_EQ(1, gen_call(second, 0));
+	EXPECT_EQ(2, probe_hits(&self->add));
+	munmap(second, PAGE);
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	EXPECT_EQ(3, probe_hits(&self->add));
+}
+
+TEST_F(text, made_executable_later)
+{
+	uint8_t *second = codefile_map(&self->file, PROT_READ, MAP_PRIVATE);
+
+	ATTACH(add, GEN_ADD);
+	ASSERT_EQ(0, mprotect(second, PAGE, PROT_READ | PROT_EXEC));
+	EXPECT_EQ(1, gen_call(second, 0));
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	EXPECT_LE(1, probe_hits(&self->add));
+	probe_close(&self->add);
+	EXPECT_EQ(0, memcmp(second, self->image, PAGE));
+}
+
+TEST_F(text, unmapped)
+{
+	ATTACH(add, GEN_ADD);
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	ASSERT_EQ(0, munmap(self->text, PAGE));
+	probe_close(&self->add);
+	EXPECT_TRUE(xol_gone(0, 5));
+
+	/* Other code at the same address is not taken for the probed one. */
+	ATTACH(add, GEN_ADD);
+	self->text = codefile_map(&self->file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	ASSERT_EQ(self->text, mmap(self->text, PAGE, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	memcpy(self->text, self->image, PAGE);
+	self->text[GEN_ADD + 2] = 9;
+	ASSERT_EQ(0, mprotect(self->text, PAGE, PROT_READ | PROT_EXEC));
+	EXPECT_EQ(9, gen_call(self->text, 0));
+	EXPECT_EQ(1, probe_hits(&self->add));
+	probe_close(&self->add);
+	EXPECT_EQ(9, gen_call(self->text, 0));
+}
+
+TEST_F(text, moved)
+{
+	uint8_t *room = mmap(NULL, 16 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *moved;
+
+	ASSERT_NE(MAP_FAILED, room);
+	ATTACH(add, GEN_ADD);
+	ATTACH(nop, GEN_NOP);
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	moved = mremap(self->text, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, room + 8 * PAGE);
+	ASSERT_NE(MAP_FAILED, moved);
+	for (int i = 0; i < 5; i++)
+		EXPECT_EQ(1, gen_call(moved, 0));
+	EXPECT_EQ(6, probe_hits(&self->add));
+	EXPECT_EQ(6, probe_hits(&self->nop));
+	probe_close(&self->add);
+	probe_close(&self->nop);
+	EXPECT_EQ(0, memcmp(moved, self->image, PAGE));
+	EXPECT_EQ(1, gen_call(moved, 0));
+}
+
+/* The page with the breakpoint is thrown away: the file's own comes instead. */
+TEST_F(text, thrown_away)
+{
+	ATTACH(add, GEN_ADD);
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	ASSERT_EQ(0, madvise(self->text, PAGE, MADV_DONTNEED));
+	for (int i = 0; i < 5; i++)
+		EXPECT_EQ(1, gen_call(self->text, 0));
+	EXPECT_LE(1, probe_hits(&self->add));
+	probe_close(&self->add);
+	EXPECT_EQ(0, memcmp(self->text, self->image, PAGE));
+
+	/* The next probe there is planted as if nothing had been. */
+	ATTACH(add, GEN_ADD);
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	EXPECT_EQ(1, probe_hits(&self->add));
+}
+
+FIXTURE(kind) {
+	struct codefile file;
+	uint8_t *text;
+};
+
+FIXTURE_VARIANT(kind) {
+	int prot, flags;
+};
+
+FIXTURE_VARIANT_ADD(kind, private_writable) {
+	.prot = PROT_READ | PROT_WRITE | PROT_EXEC,
+	.flags = MAP_PRIVATE,
+};
+
+FIXTURE_VARIANT_ADD(kind, shared) {
+	.prot = PROT_READ | PROT_EXEC,
+	.flags = MAP_SHARED,
+};
+
+FIXTURE_VARIANT_ADD(kind, shared_writable) {
+	.prot = PROT_READ | PROT_WRITE | PROT_EXEC,
+	.flags = MAP_SHARED,
+};
+
+FIXTURE_SETUP(kind)
+{
+	ASSERT_EQ(0, gen_make(&self->file, PAGE / GEN_SIZE));
+	self->text = codefile_map(&self->file, variant->prot, variant->flags);
+	ASSERT_NE(MAP_FAILED, self->text);
+}
+
+FIXTURE_TEARDOWN(kind)
+{
+	codefile_drop(&self->file);
+}
+
+/* Not planted there, and no harm done. */
+TEST_F(kind, left_alone)
+{
+	struct probe add;
+
+	ASSERT_EQ(0, probe_all(&add, self->file.path, GEN_ADD, 0));
+	EXPECT_EQ(0x83, self->text[GEN_ADD]);
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	EXPECT_EQ(0, probe_hits(&add));
+	probe_close(&add);
+	EXPECT_EQ(0x83, self->text[GEN_ADD]);
+}
+
+/* Execution from a file that has been cut off ends with SIGBUS, probed or not. */
+TEST_F(text, truncated)
+{
+	pid_t pid;
+	char byte;
+	int go[2], back[2];
+
+	ASSERT_EQ(0, pipe(go));
+	ASSERT_EQ(0, pipe(back));
+	ATTACH(add, GEN_ADD);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		byte = gen_call(self->text, 0);
+		if (write(back[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 1)
+			_exit(1);
+		_exit(gen_call(self->text, 0));
+	}
+	ASSERT_EQ(1, read(back[0], &byte, 1));
+	EXPECT_EQ(1, byte);
+	ASSERT_EQ(0, ftruncate(self->file.fd, 0));
+	ASSERT_EQ(1, write(go[1], &byte, 1));
+	EXPECT_EQ(1000 + SIGBUS, child_status(pid));
+	probe_close(&self->add);
+	ASSERT_EQ(PAGE, pwrite(self->file.fd, self->image, PAGE, 0));
+	EXPECT_EQ(1, gen_call(self->text, 0));
+}
+
+/* ---- text that the program changed ---- */
+
+static volatile int traps;
+
+static void on_trap(int sig)
+{
+	traps++;
+}
+
+static void patch(struct __test_metadata *_metadata, uint8_t *at, const void *bytes, size_t n)
+{
+	void *page = (void *)((unsigned long)at & -PAGE);
+
+	ASSERT_EQ(0, mprotect(page, PAGE, PROT_READ | PROT_WRITE));
+	memcpy(at, bytes, n);
+	ASSERT_EQ(0, mprotect(page, PAGE, PROT_READ | PROT_EXEC));
+}
+
+/* Somebody else's breakpoint was there first: it is his trap, now and later. */
+TEST_F(text, foreign_int3)
+{
+	uint8_t *at = self->text + GEN_NOP;
+
+	signal(SIGTRAP, on_trap);
+	patch(_metadata, at, "\xcc", 1);
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	EXPECT_EQ(1, traps);
+
+	/* It may be refused, or be accepted for other processes. */
+	probe_all(&self->nop, self->file.path, GEN_NOP, 0);
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	EXPECT_EQ(2, traps);
+	EXPECT_EQ(0, probe_hits(&self->nop));
+	probe_close(&self->nop);
+	EXPECT_EQ(0xcc, *at);
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	EXPECT_EQ(3, traps);
+}
+
+/* A debugger's breakpoint put over ours: it is delivered, and it stays. */
+TEST_F(text, int3_over_ours)
+{
+	signal(SIGTRAP, on_trap);
+	ATTACH(nop, GEN_NOP);
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	EXPECT_EQ(0, traps);
+	patch(_metadata, self->text + GEN_NOP + 1, "\xcc\x90\x90\x90\x90", 5);
+	gen_call(self->text, 0);
+	EXPECT_EQ(1, traps);
+}
+
+TEST_F(text, changed_before)
+{
+	patch(_metadata, self->text + GEN_ADD + 2, "\x05", 1);
+	EXPECT_EQ(5, gen_call(self->text, 0));
+
+	probe_all(&self->add, self->file.path, GEN_ADD, 0);
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(5, gen_call(self->text, 0));
+	probe_close(&self->add);
+	EXPECT_EQ(5, gen_call(self->text, 0));
+	EXPECT_EQ(0x83, self->text[GEN_ADD]);
+	EXPECT_EQ(5, self->text[GEN_ADD + 2]);
+}
+
+/* Behind the breakpoint. */
+TEST_F(text, changed_after)
+{
+	ATTACH(add, GEN_ADD);
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	patch(_metadata, self->text + GEN_ADD + 2, "\x05", 1);
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(5, gen_call(self->text, 0));
+	probe_close(&self->add);
+	EXPECT_EQ(5, gen_call(self->text, 0));
+	EXPECT_EQ(0x83, self->text[GEN_ADD]);
+	EXPECT_EQ(5, self->text[GEN_ADD + 2]);
+}
+
+/* The breakpoint itself, by another instruction. */
+TEST_F(text, overwritten)
+{
+	ATTACH(add, GEN_ADD);
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	patch(_metadata, self->text + GEN_ADD, "\x83\xe8\x07", 3);
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(-7, gen_call(self->text, 0));
+	EXPECT_EQ(1, probe_hits(&self->add));
+	probe_close(&self->add);
+	EXPECT_EQ(-7, gen_call(self->text, 0));
+	EXPECT_EQ(0, memcmp(self->text + GEN_ADD, "\x83\xe8\x07", 3));
+}
+
+UPROBES_TEST_MAIN

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The way into a block of targets.h with given registers, and out of it with
+ * all of them saved. No flag changes between the instruction under test and
+ * the pushf. Not reentrant: one thread at a time.
+ */
+#include "targets.h"
+
+	.bss
+	.balign	8
+run_state:	.skip 8
+run_code:	.skip 8
+run_sp:		.skip 8
+run_di:		.skip 8
+run_path:	.skip 8
+	.globl	insn_have_avx
+insn_have_avx:	.skip 8
+
+	.section .rodata
+mxcsr_default:	.long 0x1f80
+
+	.text
+	.globl	insn_run
+	.type	insn_run, @function
+insn_run:
+	push	%rbx
+	push	%rbp
+	push	%r12
+	push	%r13
+	push	%r14
+	push	%r15
+	mov	%rdi, run_state(%rip)
+	mov	%rsi, run_code(%rip)
+	mov	%rsp, run_sp(%rip)
+	cmpl	$0, insn_have_avx(%rip)
+	je	1f
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	vmovups	ST_YMM+32*\n(%rdi), %ymm\n
+	.endr
+1:	fxrstor64 ST_FX(%rdi)
+	pushq	ST_FLAGS(%rdi)
+	popfq
+	mov	0(%rdi), %rax
+	mov	8(%rdi), %rcx
+	mov	16(%rdi), %rdx
+	mov	24(%rdi), %rbx
+	mov	32(%rdi), %rsp
+	mov	40(%rdi), %rbp
+	mov	48(%rdi), %rsi
+	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
+	mov	8*\n(%rdi), %r\n
+	.endr
+	mov	56(%rdi), %rdi
+	jmp	*run_code(%rip)
+
+	.globl	insn_exit_branch, insn_exit_next
+insn_exit_branch:
+	movq	$1, run_path(%rip)
+	jmp	1f
+insn_exit_next:
+	movq	$0, run_path(%rip)
+1:	mov	%rdi, run_di(%rip)
+	mov	run_state(%rip), %rdi
+	mov	%rax, 0(%rdi)
+	mov	%rcx, 8(%rdi)
+	mov	%rdx, 16(%rdi)
+	mov	%rbx, 24(%rdi)
+	mov	%rsp, 32(%rdi)
+	mov	%rbp, 40(%rdi)
+	mov	%rsi, 48(%rdi)
+	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
+	mov	%r\n, 8*\n(%rdi)
+	.endr
+	mov	run_sp(%rip), %rsp
+	pushfq
+	popq	ST_FLAGS(%rdi)
+	cld
+	mov	run_di(%rip), %rax
+	mov	%rax, 56(%rdi)
+	mov	run_path(%rip), %rax
+	mov	%rax, ST_PATH(%rdi)
+	fxsave64 ST_FX(%rdi)
+	cmpl	$0, insn_have_avx(%rip)
+	je	1f
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	vmovups	%ymm\n, ST_YMM+32*\n(%rdi)
+	.endr
+	vzeroupper
+1:	fninit
+	ldmxcsr	mxcsr_default(%rip)
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%rbp
+	pop	%rbx
+	ret
+	.size	insn_run, . - insn_run
+
+	.section .note.GNU-stack, "", @progbits
