@@ -1,19 +1,77 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The verbs of this repository; `make help` lists them. Never copied into a
-# kernel tree. The work is done by the scripts in scripts/.
+# The verbs of this repository. They are never copied into a kernel tree. The
+# work is in scripts/; each prints what it does and where its log is.
 
-export OUT ARCH KSRC EXTRA_CONFIG JOBS
+export OUT ARCH KSRC EXTRA_CONFIG JOBS TESTS LIMIT
 
-.PHONY: help tree kernel stock
-help:		## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+.PHONY: help run check check-debug kunit clients host bench bench-quick
+.PHONY: tree kernel modules stock debug image patch footprint lint clean distclean
 
-tree:		## the patched kernel tree, out/linux
+help:			## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | \
+		awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@echo 'Settings: ARCH=i386, KSRC=a 6.12 tree or tar file, EXTRA_CONFIG=FILE, OUT=DIR,'
+	@echo '          JOBS=N, TESTS="64/insn*,32/*", LIMIT=seconds for one machine'
+
+run: kernel image	## probe Debian's bash and libc in QEMU, show trace and summary
+	@scripts/tests.sh kernel guest
+	@scripts/run.sh
+
+check: modules image	## KUnit, kselftests and Debian's tracers in QEMU
+	@scripts/check.sh check
+
+check-debug: debug	## the same tests on a kernel with KASAN, lockdep, kmemleak ...
+	@scripts/tests.sh debug
+	@scripts/check.sh debug
+
+kunit: modules		## the KUnit tests alone
+	@scripts/check.sh kunit
+
+clients: kernel image	## perf, bpftrace, trace-cmd, strace and gdb alone
+	@scripts/tests.sh kernel guest
+	@scripts/check.sh clients
+
+host: tree		## the arch half in user space, over every instruction of libc and bash
+	@scripts/host.sh
+
+bench: modules stock	## guest instructions per hit, beside stock 6.12
+	@scripts/tests.sh stock
+	@scripts/bench.sh full
+
+bench-quick: modules stock	## the same with fewer hits and the main rows only
+	@scripts/tests.sh stock
+	@scripts/bench.sh quick
+
+tree:			## the patched kernel tree: out/linux
 	@scripts/tree.sh
 
-kernel: tree	## the kernel of that tree: out/bzImage, out/vmlinux, out/config
+kernel: tree		## the kernel of that tree: out/bzImage, out/vmlinux, out/config
 	@scripts/kernel.sh kernel
 
-stock: tree	## the same kernel without the patches: out/stock/bzImage
+modules: kernel		## test modules and programs for it, on a disk: out/tests.img
+	@scripts/tests.sh kernel
+
+stock: tree		## the unpatched peer, same configuration: out/stock/bzImage
 	@scripts/kernel.sh stock
+
+debug: tree		## the kernel of check-debug: out/debug/bzImage
+	@scripts/kernel.sh debug
+
+image:			## the root file system with Debian's programs: out/debian.img
+	@scripts/image.sh
+
+patch: tree		## one series for git am: out/uprobes.patch
+	@scripts/patch.sh series
+
+footprint:		## how many lines of kernel-owned files change
+	@scripts/patch.sh footprint
+
+lint: modules footprint	## checkpatch --strict, kernel-doc, sparse, W=1, shellcheck
+	@scripts/lint.sh
+
+clean:			## objects, kernels, disks and results; the trees stay
+	@scripts/clean.sh
+
+distclean:		## all of out/
+	@scripts/clean.sh all

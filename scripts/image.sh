@@ -12,8 +12,7 @@ PACKAGES=bash,binutils,bpftrace,busybox,coreutils,gdb-minimal,linux-perf,procps,
 RECIPE="1 $SUITE $PACKAGES"
 IMAGE=$OUT/debian.img
 
-exec 9>"$OUT/.lock-image"
-flock 9
+only_one image
 if [ -f "$IMAGE" ] && [ "$(cat "$IMAGE.recipe" 2>/dev/null)" = "$RECIPE" ]; then
 	exit 0
 fi

@@ -51,8 +51,7 @@ configure() {
 }
 
 need_packages gcc make flex bison bc libelf-dev cpio kmod ccache xz-utils perl python3
-exec 9>"$OUT/.lock-$VARIANT$SUFFIX"
-flock 9
+only_one "$VARIANT$SUFFIX"
 mkdir -p "$DEST"
 configure
 run_logged "$DEST/build.log" "building the $VARIANT kernel ($ARCH)" kmake bzImage modules

@@ -56,6 +56,15 @@ run_logged() {
 	fi
 }
 
+# One at a time: two builds in one folder would spoil each other's files.
+only_one() {
+	exec 9>"$OUT/.lock-$1"
+	flock -n 9 || {
+		say "waiting for another $1 in $OUT to end"
+		flock 9
+	}
+}
+
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -- "$@"; fi
 }

@@ -27,37 +27,33 @@ build_modules() {
 	kmake M="$MODULES" modules
 }
 
-# Each width in a folder of its own.
 build_programs() {
-	local bits
-	for bits in "${WIDTHS[@]}"; do
-		mkdir -p "$PROGRAMS/$bits"
-		nice make -C "$SELFTESTS" -j"$JOBS" CC="$KCC" BITS="$bits" \
-			OUTPUT="$PROGRAMS/$bits" all
-	done
+	mkdir -p "$PROGRAMS"
+	nice make -C "$SELFTESTS" -j"$JOBS" CC="$KCC" ARCH="$ARCH" OUTPUT="$PROGRAMS" all
 }
 
 # init is as wide as the kernel
 build_init() {
 	mkdir -p "$PROGRAMS"
-	$KCC -m"${WIDTHS[0]}" -O2 -Wall -Wextra -static -o "$PROGRAMS/init" "$QEMU_DIR/init.c"
-}
-
-programs_in() {
-	find "$1" -maxdepth 1 -type f -perm -u+x
+	$KCC -m"$BITS" -O2 -Wall -Wextra -static -o "$PROGRAMS/init" "$QEMU_DIR/init.c"
 }
 
 pack() {
-	local image=$1 bits dir=$DEST/disk
+	local image=$1 program dir=$DEST/disk
 	rm -rf "$dir" "$image"
 	mkdir -p "$dir"/{dev,proc,sys,tmp,root,tests/guest,tests/modules}
 	cp "$PROGRAMS/init" "$dir/init"
 	cp "$QEMU_DIR"/guest/*.sh "$dir/tests/guest/"
 	if [ "$image" = "$DEST/tests.img" ]; then
-		for bits in "${WIDTHS[@]}"; do
-			mkdir "$dir/tests/$bits"
-			programs_in "$PROGRAMS/$bits" | xargs -r cp -t "$dir/tests/$bits"
+		mkdir "$dir/tests/64" "$dir/tests/32" "$dir/tests/bench"
+		for program in "$PROGRAMS"/*_test; do
+			case $program in
+			*_32_test) cp "$program" "$dir/tests/32/" ;;
+			*) cp "$program" "$dir/tests/64/" ;;
+			esac
 		done
+		# Not a test: make bench asks for it.
+		[ "$ARCH" = i386 ] || cp "$PROGRAMS/bench" "$dir/tests/bench/"
 		find "$MODULES" "$OBJ/samples" -name '*.ko' -print0 | xargs -0 -r cp -t "$dir/tests/modules"
 	fi
 	mke2fs -q -t ext4 -O ^has_journal -E root_owner=0:0 -d "$dir" "$image" 256m
@@ -65,15 +61,14 @@ pack() {
 }
 
 [ -d "$OBJ" ] || die "the $VARIANT kernel is not built" "make $VARIANT"
-if [ "$ARCH" = i386 ]; then WIDTHS=(32); else WIDTHS=(64 32); fi
+if [ "$ARCH" = i386 ]; then BITS=32; else BITS=64; fi
 need_packages gcc libc6-dev gcc-multilib libc6-dev-i386 e2fsprogs rsync ccache
-exec 9>"$OUT/.lock-tests-$VARIANT$SUFFIX"
-flock 9
+only_one "tests-$VARIANT$SUFFIX"
 build_init
 if [ "${2:-}" = guest ]; then
 	pack "$DEST/guest.img"
 	exit 0
 fi
 run_logged "$DEST/modules.log" "building the test modules ($VARIANT)" build_modules
-run_logged "$DEST/programs.log" "building the test programs (${WIDTHS[*]} bit)" build_programs
+run_logged "$DEST/programs.log" "building the test programs" build_programs
 run_logged "$DEST/disk.log" "making the test disk" pack "$DEST/tests.img"

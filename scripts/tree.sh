@@ -30,7 +30,10 @@ unpack() {
 	rm -rf "$OUT/.source" "$STOCK" "$TREE" "$LISTED"
 	say "unpacking $src"
 	mkdir -p "$STOCK"
-	if [ -d "$src" ]; then
+	if [ "$(cat "$TOP/out/.source" 2>/dev/null)" = "$id" ]; then
+		rsync -a --link-dest="$TOP/out/linux-stock" --exclude=/o-* \
+			"$TOP/out/linux-stock/" "$STOCK/"
+	elif [ -d "$src" ]; then
 		rsync -a --exclude=/.git --exclude='*.o' --exclude='.*.cmd' "$src/" "$STOCK/"
 		make -s -C "$STOCK" mrproper
 	else
@@ -89,8 +92,7 @@ install_stage() {
 	rm -f "$OUT/.gone" "$OUT/.overlay" "$OUT/.patched" "$OUT/patch.log"
 }
 
-exec 9>"$OUT/.lock-tree"
-flock 9
+only_one tree
 need_packages rsync patch xz-utils make
 unpack
 stage

@@ -190,21 +190,21 @@ struct uprobes_state {
 
 #define uprobe_get_trap_addr(regs)	instruction_pointer(regs)
 
-static inline int register_uprobe(struct uprobe *u) { return -ENOSYS; }
+static inline int register_uprobe(struct uprobe *u) { return -EOPNOTSUPP; }
 static inline void unregister_uprobe(struct uprobe *u) { }
-static inline int register_uprobes(struct uprobe **us, unsigned int n) { return -ENOSYS; }
+static inline int register_uprobes(struct uprobe **us, unsigned int n) { return -EOPNOTSUPP; }
 static inline void unregister_uprobes(struct uprobe **us, unsigned int n) { }
 
 static inline struct uprobe *uprobe_register(struct inode *inode, loff_t offset,
 					     loff_t ref_ctr_offset,
 					     struct uprobe_consumer *uc)
 {
-	return (struct uprobe *)-ENOSYS;
+	return (struct uprobe *)-EOPNOTSUPP;
 }
 
 static inline int uprobe_apply(struct uprobe *u, struct uprobe_consumer *uc, bool add)
 {
-	return -ENOSYS;
+	return -EOPNOTSUPP;
 }
 
 static inline void uprobe_unregister_nosync(struct uprobe *u, struct uprobe_consumer *uc) { }

@@ -83,6 +83,7 @@ static void leave_step(struct uprobe_thread *t)
 {
 	/* Pairs with uprobe_threads_name_slot() and _site(): this thread is out. */
 	smp_store_release(&t->slot, 0);
+	/* The same for the site, last: @t->slot is never set without it. */
 	smp_store_release(&t->site, NULL);
 	if (unlikely(t->signal_waits)) {
 		t->signal_waits = false;
@@ -189,8 +190,7 @@ static bool text_still_ours(struct uprobe_site *site)
 
 		same = state == TEXT_PLANTED;
 		if (!same) {
-			if (state == TEXT_FOREIGN)
-				text_put_back(mm, site->vaddr, site->insn);
+			text_restore(mm, site->vaddr, site->insn);
 			bar_site(site, state < 0 ? UPROBE_DROP_FAULT : UPROBE_DROP_CHANGED);
 		}
 	}

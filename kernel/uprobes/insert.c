@@ -104,7 +104,7 @@ static int plant(struct uprobe_site *site)
  * @pp: held
  * @vma: a mapping of its file, its mmap_lock held for writing
  * @vaddr: where @pp is in it
- * @again: try where it could not be planted before
+ * @again: look again where there is a site, planted or barred
  * @planted: set to true if there is a breakpoint now that was not before
  *
  * What cannot be planted for a reason that lies in the program is counted and
@@ -132,7 +132,7 @@ int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long
 
 	mutex_lock(&um->lock);
 	site = site_find(um, vaddr);
-	if (site && READ_ONCE(site->stale))
+	if (site && (again || READ_ONCE(site->stale)))
 		site = revalidate_site(um, vaddr);
 	if (site && site->pp != pp) {
 		/* Of a probepoint that has no uprobes, but could not be taken out. */
@@ -244,6 +244,8 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 		break;
 	case TEXT_FOREIGN:
 		/* Our int3 over an instruction that was changed behind it. */
+		text_restore(um->mm, vaddr, site->insn);
+		fallthrough;
 	case TEXT_CHANGED:
 		bar_site(site, UPROBE_DROP_CHANGED);
 		break;
@@ -421,7 +423,7 @@ void remove_everywhere(struct probepoint *pp)
 	lockdep_assert_held(&pp->file->lock);
 	/* Without memory the sites stay; they do no harm without uprobes. */
 	if (find_mappings(pp, &list, &skipped))
-		return;
+		goto free;
 	for (i = 0; i < list.n; i++) {
 		struct mapping_ref *ref = &list.ref[i];
 
@@ -434,5 +436,6 @@ void remove_everywhere(struct probepoint *pp)
 		cond_resched();
 	}
 	put_mappings(&list);
+free:
 	kvfree(list.ref);
 }

@@ -59,23 +59,37 @@ extern struct srcu_struct uprobes_srcu;
 
 /**
  * enum uprobe_drop - what is not done, or no longer, and why
+ * @UPROBE_DROP_FOREIGN: not planted: somebody's int3 is there
+ * @UPROBE_DROP_CHANGED: not planted, or backed out: text is not the file's
+ * @UPROBE_DROP_MAPPING: not planted: shared, writable or huge mapping
+ * @UPROBE_DROP_REFUSED: not planted: refused in the mode of this mm
+ * @UPROBE_DROP_FAULT: not planted: text cannot be read or written
+ * @UPROBE_DROP_MODE: backed out: executed in the other mode
+ * @UPROBE_DROP_AREA: backed out: no XOL area, no slot
+ * @UPROBE_DROP_NOMEM: hit without handlers, or not planted: no memory
+ * @UPROBE_DROP_REF_CTR: the ref counter could not be changed
+ * @UPROBE_DROP_DEPTH: return not followed: too many are pending
+ * @UPROBE_DROP_STACK: return not followed: stack cannot be read or written
+ * @UPROBE_DROP_RETURN: a pending return never came
+ * @UPROBE_DROP_STRAY: a return that nobody was waiting for
+ * @UPROBE_DROPS: how many there are
  *
  * Each is counted for the whole system and, where a probepoint is known, there.
  */
 enum uprobe_drop {
-	UPROBE_DROP_FOREIGN,	/* not planted: somebody's int3 is there */
-	UPROBE_DROP_CHANGED,	/* not planted, or backed out: text is not the file's */
-	UPROBE_DROP_MAPPING,	/* not planted: shared, writable or huge mapping */
-	UPROBE_DROP_REFUSED,	/* not planted: refused in the mode of this mm */
-	UPROBE_DROP_FAULT,	/* not planted: text cannot be read or written */
-	UPROBE_DROP_MODE,	/* backed out: executed in the other mode */
-	UPROBE_DROP_AREA,	/* backed out: no XOL area, no slot */
-	UPROBE_DROP_NOMEM,	/* hit without handlers, or not planted: no memory */
-	UPROBE_DROP_REF_CTR,	/* the ref counter could not be changed */
-	UPROBE_DROP_DEPTH,	/* return not followed: too many are pending */
-	UPROBE_DROP_STACK,	/* return not followed: stack cannot be read or written */
-	UPROBE_DROP_RETURN,	/* a pending return never came */
-	UPROBE_DROP_STRAY,	/* a return that nobody was waiting for */
+	UPROBE_DROP_FOREIGN,
+	UPROBE_DROP_CHANGED,
+	UPROBE_DROP_MAPPING,
+	UPROBE_DROP_REFUSED,
+	UPROBE_DROP_FAULT,
+	UPROBE_DROP_MODE,
+	UPROBE_DROP_AREA,
+	UPROBE_DROP_NOMEM,
+	UPROBE_DROP_REF_CTR,
+	UPROBE_DROP_DEPTH,
+	UPROBE_DROP_STACK,
+	UPROBE_DROP_RETURN,
+	UPROBE_DROP_STRAY,
 	UPROBE_DROPS
 };
 
@@ -115,8 +129,8 @@ struct probed_file {
 	struct hlist_node	hash;
 	struct inode		*inode;
 	refcount_t		refs;
-	struct mutex		lock;
-	spinlock_t		points_lock;
+	struct mutex		lock;		/* registration */
+	spinlock_t		points_lock;	/* points */
 	struct rb_root		points;
 	struct rcu_head		rcu;
 };
@@ -169,6 +183,7 @@ struct probepoint *probepoint_find(struct probed_file *file, loff_t min, loff_t 
 void probepoint_hide(struct probepoint *pp);
 void probepoint_put(struct probepoint *pp);
 bool probepoint_wanted(struct probepoint *pp, struct mm_struct *mm);
+bool probepoint_has_returns(struct probepoint *pp);
 void probepoint_for_each(void (*fn)(struct probepoint *pp, void *data), void *data);
 
 struct refusal_note {
@@ -239,10 +254,12 @@ struct uprobe_site {
 /**
  * struct xol_page - who owns the slots of one page of the area
  * @used: how many are owned
+ * @busy: scratch of a search for a slot to steal: a thread is in it
  * @owner: the sites; the first slot of the first page is the trampoline
  */
 struct xol_page {
 	unsigned int		used;
+	DECLARE_BITMAP(busy, XOL_SLOTS_PER_PAGE);
 	struct uprobe_site	*owner[XOL_SLOTS_PER_PAGE];
 };
 
@@ -280,6 +297,7 @@ struct xol_area {
  * @threads_lock: covers @threads
  * @threads: the threads that have hit a probe here
  * @pending: returns that are waited for, and those being set up
+ * @drop_wanted: the area is needed for @pending only: kick when that is 0
  * @all: on the list of all, for debugfs
  * @reclaiming: reclaim holds a reference and will look again
  * @gp: the grace period that reclaim waits for
@@ -291,15 +309,16 @@ struct uprobe_mm {
 	bool			inherited;
 	bool			gone;
 	struct rhashtable	table;
-	spinlock_t		index_lock;
+	spinlock_t		index_lock;	/* index */
 	struct rb_root		index;
-	struct mutex		lock;
+	struct mutex		lock;		/* sites, slots, area */
 	struct xol_area		area;
 	struct list_head	dead;
 	struct list_head	aging;
-	spinlock_t		threads_lock;
+	spinlock_t		threads_lock;	/* threads */
 	struct list_head	threads;
 	atomic_t		pending;
+	bool			drop_wanted;
 	struct list_head	all;
 	unsigned long		reclaiming;
 	struct rcu_head		gp;
@@ -343,8 +362,6 @@ bool text_vma_could(struct vm_area_struct *vma);
 int text_read(struct mm_struct *mm, unsigned long vaddr, u8 *buf, unsigned int n);
 int text_plant(struct mm_struct *mm, unsigned long vaddr, const struct arch_uprobe *insn);
 int text_restore(struct mm_struct *mm, unsigned long vaddr, const struct arch_uprobe *insn);
-
-int text_put_back(struct mm_struct *mm, unsigned long vaddr, const struct arch_uprobe *insn);
 
 enum text_state {
 	TEXT_ORIGINAL,		/* the instruction as analysed */
@@ -397,6 +414,7 @@ static inline unsigned long vma_vaddr_of(const struct vm_area_struct *vma, loff_
  * @slot: the slot that the thread is in, or is about to enter. While it is set
  *	the slot is not given to another site. Not 0 means: stepping
  * @arch: what the step borrowed
+ * @returns: the pending returns, by stack address
  * @signal_waits: a signal was told to wait for the end of the step
  * @in_handler: handlers run
  * @depth: number of pending returns
@@ -412,6 +430,7 @@ struct uprobe_thread {
 	struct uprobe_site	*site;
 	unsigned long		slot;
 	struct arch_uprobe_task	arch;
+	struct rb_root		returns;
 	bool			signal_waits;
 	bool			in_handler;
 	unsigned int		depth;
@@ -442,6 +461,8 @@ bool uprobe_threads_name_slot(struct uprobe_mm *um, unsigned long slot);
 /**
  * struct pending_return - a function was entered, its return is waited for
  * @pub: what unchanged kernel code reads
+ * @pprev: what points to @pub
+ * @node: in uprobe_thread->returns
  * @pp: held; where the function was entered
  * @func: the address at which it was entered
  * @slot: the stack address of the return address; the trampoline's is there now
@@ -449,6 +470,8 @@ bool uprobe_threads_name_slot(struct uprobe_mm *um, unsigned long slot);
  */
 struct pending_return {
 	struct return_instance	pub;
+	struct return_instance	**pprev;
+	struct rb_node		node;
 	struct probepoint	*pp;
 	unsigned long		func;
 	unsigned long		slot;

@@ -406,6 +406,25 @@ bool probepoint_wanted(struct probepoint *pp, struct mm_struct *mm)
 }
 
 /**
+ * probepoint_has_returns - does any uprobe of it want returns?
+ * @pp: held
+ *
+ * Return: true if so.
+ */
+bool probepoint_has_returns(struct probepoint *pp)
+{
+	struct uprobe *u;
+	bool found = false;
+	int idx;
+
+	idx = srcu_read_lock(&uprobes_srcu);
+	list_for_each_entry_srcu(u, &pp->uprobes, node, srcu_read_lock_held(&uprobes_srcu))
+		found |= !!u->ret_handler;
+	srcu_read_unlock(&uprobes_srcu, idx);
+	return found;
+}
+
+/**
  * probepoint_for_each - visit all that have uprobes, for debugfs
  * @fn: called with a probepoint that is held; may sleep
  * @data: passed on

@@ -57,6 +57,23 @@ static void free_aged(struct uprobe_mm *um)
 	}
 }
 
+/* Will a hit of any site ask for the area, or has one asked? */
+static bool sites_need_area(struct uprobe_mm *um)
+{
+	struct uprobe_site *site;
+	struct rb_node *n;
+
+	if (um->area.used)
+		return true;
+	for (n = rb_first(&um->index); n; n = rb_next(n)) {
+		site = rb_entry(n, struct uprobe_site, node);
+		if (site->state == SITE_PLANTED &&
+		    (site->insn->strategy != UPROBE_EMULATE || probepoint_has_returns(site->pp)))
+			return true;
+	}
+	return false;
+}
+
 /* What needs the mm: it may have no users any more. */
 static void tidy_mm(struct uprobe_mm *um)
 {
@@ -71,8 +88,14 @@ static void tidy_mm(struct uprobe_mm *um)
 	 * MMF_HAS_UPROBES stays: a thread may have executed an int3 of ours
 	 * before it was taken out, and be on its way to uprobe_int3() still.
 	 */
-	if (!um->area.used && !atomic_read(&um->pending))
-		xol_area_drop(um);
+	if (um->area.vaddr && !sites_need_area(um)) {
+		/* If returns are pending, the last of them kicks again. */
+		WRITE_ONCE(um->drop_wanted, true);
+		if (xol_area_drop(um))
+			WRITE_ONCE(um->drop_wanted, false);
+	} else {
+		WRITE_ONCE(um->drop_wanted, false);
+	}
 	mutex_unlock(&um->lock);
 	mmap_write_unlock(mm);
 	/* Not mmput(): the last one would wait for all that an exit waits for. */

@@ -25,8 +25,8 @@ static bool holds_ref_ctr(struct vm_area_struct *vma, struct probepoint *pp)
 
 static struct vm_area_struct *find_ref_ctr(struct mm_struct *mm, struct probepoint *pp)
 {
-	struct vm_area_struct *vma;
 	VMA_ITERATOR(vmi, mm, 0);
+	struct vm_area_struct *vma;
 
 	for_each_vma(vmi, vma)
 		if (holds_ref_ctr(vma, pp))

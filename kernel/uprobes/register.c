@@ -109,8 +109,10 @@ static int check_file(const struct uprobe *u)
 		return -EIO;
 	if (u->offset < 0 || u->offset >= i_size_read(inode))
 		return -EINVAL;
+	if (!u->ref_ctr_offset)
+		return 0;
 	if (u->ref_ctr_offset < 0 || !IS_ALIGNED(u->ref_ctr_offset, sizeof(s16)) ||
-	    u->ref_ctr_offset >= i_size_read(inode))
+	    u->ref_ctr_offset > i_size_read(inode) - (loff_t)sizeof(s16))
 		return -EINVAL;
 	return 0;
 }
@@ -123,6 +125,8 @@ static void hide(struct uprobe *u)
 
 	lockdep_assert_held(&pp->file->lock);
 	list_del_rcu(&u->node);
+	/* Nobody follows it. Says that this has been done. */
+	u->node.prev = NULL;
 	remove_everywhere(pp);
 	if (list_empty(&pp->uprobes))
 		probepoint_hide(pp);
@@ -210,7 +214,9 @@ static bool unregister_one_nosync(struct uprobe *u)
 		return false;
 	file = u->pp->file;
 	mutex_lock(&file->lock);
-	hide(u);
+	/* Twice in one array? */
+	if (u->node.prev)
+		hide(u);
 	mutex_unlock(&file->lock);
 	return true;
 }
@@ -390,7 +396,8 @@ struct uprobe *uprobe_register(struct inode *inode, loff_t offset, loff_t ref_ct
 
 	err = register_one(&cu->u);
 	if (err) {
-		kfree(cu);
+		/* It may have been listed for a moment, and this may be a handler. */
+		call_srcu(&uprobes_srcu, &cu->rcu, free_consumer_rcu);
 		return ERR_PTR(err == -EOPNOTSUPP ? -ENOTSUPP : err);
 	}
 	return &cu->u;

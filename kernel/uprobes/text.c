@@ -37,14 +37,14 @@ bool text_vma_could(struct vm_area_struct *vma)
  * text_vma_ok - is this a mapping to plant breakpoints in?
  * @vma: the mapping
  *
- * Not where the program may write at any time: what would be analysed is not
- * what is executed.
+ * Executable now: who maps a file to read it finds the file. Not where the
+ * program may write at any time: what would be analysed is not what is executed.
  *
  * Return: true if so.
  */
 bool text_vma_ok(struct vm_area_struct *vma)
 {
-	return text_vma_could(vma) && !(vma->vm_flags & VM_WRITE);
+	return text_vma_could(vma) && (vma->vm_flags & (VM_EXEC | VM_WRITE)) == VM_EXEC;
 }
 
 /**
@@ -148,27 +148,6 @@ int text_plant(struct mm_struct *mm, unsigned long vaddr, const struct arch_upro
 	return 0;
 }
 
-/**
- * text_put_back - put the first byte back where the bytes behind it have changed
- * @mm: mmap_lock held for writing
- * @vaddr: the place, known to hold our int3
- * @insn: the instruction
- *
- * Return: 0 or -errno.
- */
-int text_put_back(struct mm_struct *mm, unsigned long vaddr, const struct arch_uprobe *insn)
-{
-	struct vm_area_struct *vma;
-	struct page *page;
-
-	page = own_page(mm, vaddr, &vma);
-	if (IS_ERR(page))
-		return PTR_ERR(page);
-	write_byte(page, vaddr, insn->insn[0]);
-	put_page(page);
-	return 0;
-}
-
 /* Is this private page what the file has at its place? */
 static bool same_as_file(struct vm_area_struct *vma, unsigned long vaddr, struct page *page)
 {
@@ -189,8 +168,9 @@ static bool same_as_file(struct vm_area_struct *vma, unsigned long vaddr, struct
  * text_restore - take our int3 away, and the private page if it was all for it
  * @mm: mmap_lock held for writing
  * @vaddr: the place
- * @insn: the instruction; nothing is written unless the place has int3 and the
- *	rest of it
+ * @insn: the instruction; nothing is written unless the place has int3. What is
+ *	behind it may have been changed: a thread that came to our int3 would be
+ *	lost all the same
  *
  * Return: 0 or -errno, with nothing changed. It is no error if our breakpoint
  * is not there any more.
@@ -205,7 +185,7 @@ int text_restore(struct mm_struct *mm, unsigned long vaddr, const struct arch_up
 	state = text_look(mm, vaddr, insn);
 	if (state < 0)
 		return state;
-	if (state != TEXT_PLANTED)
+	if (state != TEXT_PLANTED && state != TEXT_FOREIGN)
 		return 0;
 
 	page = own_page(mm, vaddr, &vma);

@@ -79,6 +79,7 @@ bool uprobe_threads_name_slot(struct uprobe_mm *um, unsigned long slot)
 
 	spin_lock(&um->threads_lock);
 	list_for_each_entry(t, &um->threads, link) {
+		/* Pairs with the release when a step ends. */
 		found = smp_load_acquire(&t->slot) == slot;
 		if (found)
 			break;
@@ -121,7 +122,7 @@ void uprobe_free_utask(struct task_struct *t)
  * @t: the new thread, which has not run yet
  * @flags: CLONE_*
  *
- * If it goes on on a copy of the caller's stack, or on that very stack, it will
+ * If it runs on a copy of the caller's stack, or on that very stack, it will
  * return from the same functions.
  *
  * Context: may sleep.

@@ -23,24 +23,80 @@ static struct pending_return *pending_of(struct return_instance *ri)
 	return ri ? container_of(ri, struct pending_return, pub) : NULL;
 }
 
-/* Unlink and free @*link, which is @p. An interrupt may be looking at it. */
-static void drop_pending(struct uprobe_thread *t, struct return_instance **link,
-			 struct pending_return *p)
+static bool slot_less(struct rb_node *a, const struct rb_node *b)
 {
-	WRITE_ONCE(*link, p->pub.next);
-	t->depth--;
-	atomic_dec(&t->um->pending);
-	probepoint_put(p->pp);
-	kfree_rcu(p, rcu);
+	return rb_entry(a, struct pending_return, node)->slot <
+	       rb_entry(b, struct pending_return, node)->slot;
 }
 
-static struct return_instance **find_slot(struct uprobe_thread *t, unsigned long slot)
+/* Note @p as the innermost of the current thread. */
+static void link_pending(struct uprobe_thread *t, struct pending_return *p)
 {
-	struct return_instance **link = &t->pub.return_instances;
+	struct pending_return *next = pending_of(t->pub.return_instances);
 
-	while (*link && pending_of(*link)->slot != slot)
-		link = &(*link)->next;
-	return link;
+	p->pub.next = t->pub.return_instances;
+	p->pprev = &t->pub.return_instances;
+	if (next)
+		next->pprev = &p->pub.next;
+	rb_add(&p->node, &t->returns, slot_less);
+	t->depth++;
+	/* An interrupt may follow it at once. */
+	smp_store_release(&t->pub.return_instances, &p->pub);
+}
+
+static void unlink_pending(struct uprobe_thread *t, struct pending_return *p)
+{
+	struct pending_return *next = pending_of(p->pub.next);
+
+	WRITE_ONCE(*p->pprev, p->pub.next);
+	if (next)
+		next->pprev = p->pprev;
+	rb_erase(&p->node, &t->returns);
+	t->depth--;
+}
+
+/* No longer pending; the area may have been there for this one only. */
+static void pending_dec(struct uprobe_mm *um)
+{
+	if (atomic_dec_and_test(&um->pending) && READ_ONCE(um->drop_wanted))
+		reclaim_kick(um);
+}
+
+/* Free @p, which is unlinked. An interrupt may be looking at it. */
+static void free_pending(struct uprobe_mm *um, struct pending_return *p)
+{
+	probepoint_put(p->pp);
+	kfree_rcu(p, rcu);
+	pending_dec(um);
+}
+
+/*
+ * The pending return with the highest stack address that is not above @slot; of
+ * those with the same, the one noted last.
+ */
+static struct pending_return *find_at_or_below(struct uprobe_thread *t, unsigned long slot)
+{
+	struct rb_node *n = t->returns.rb_node;
+	struct pending_return *found = NULL;
+
+	while (n) {
+		struct pending_return *p = rb_entry(n, struct pending_return, node);
+
+		if (p->slot <= slot) {
+			found = p;
+			n = n->rb_right;
+		} else {
+			n = n->rb_left;
+		}
+	}
+	return found;
+}
+
+static struct pending_return *find_at(struct uprobe_thread *t, unsigned long slot)
+{
+	struct pending_return *p = find_at_or_below(t, slot);
+
+	return p && p->slot == slot ? p : NULL;
 }
 
 /* Is the trampoline's address still where it was put? */
@@ -52,20 +108,23 @@ static bool still_pending(const struct pending_return *p, unsigned long trampoli
 	return !copy_from_user(&now, (void __user *)p->slot, width) && now == trampoline;
 }
 
+/* It will not come any more. */
+static void give_up(struct uprobe_thread *t, struct pending_return *p)
+{
+	uprobe_drop(p->pp, UPROBE_DROP_RETURN);
+	unlink_pending(t, p);
+	free_pending(t->um, p);
+}
+
 /* Drop what longjmp(), exceptions and stacks that were given up left behind. */
 static void sweep(struct uprobe_thread *t, unsigned long trampoline)
 {
-	struct return_instance **link = &t->pub.return_instances;
+	struct return_instance *ri, *next;
 
-	while (*link) {
-		struct pending_return *p = pending_of(*link);
-
-		if (still_pending(p, trampoline)) {
-			link = &(*link)->next;
-		} else {
-			uprobe_drop(p->pp, UPROBE_DROP_RETURN);
-			drop_pending(t, link, p);
-		}
+	for (ri = t->pub.return_instances; ri; ri = next) {
+		next = ri->next;
+		if (!still_pending(pending_of(ri), trampoline))
+			give_up(t, pending_of(ri));
 	}
 	t->sweep_at = max(64U, t->depth * 2);
 }
@@ -73,6 +132,7 @@ static void sweep(struct uprobe_thread *t, unsigned long trampoline)
 /* The address of the trampoline; the area is made if need be. 0 if it cannot. */
 static unsigned long trampoline_get(struct uprobe_mm *um)
 {
+	/* Pairs with the publication in xol_area_make(). */
 	unsigned long trampoline = smp_load_acquire(&um->area.vaddr);
 
 	if (likely(trampoline))
@@ -94,13 +154,12 @@ void uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t, struct p
 {
 	struct uprobe_mm *um = site->um;
 	unsigned long trampoline, slot, ret;
-	struct return_instance **link;
-	struct pending_return *p;
+	struct pending_return *p, *old;
 	enum uprobe_drop why;
 	bool chained;
 
-	/* Before the area is looked at: see xol_area_drop(). */
 	atomic_inc(&um->pending);
+	/* Before the area is looked at: pairs with xol_area_drop(). */
 	smp_mb__after_atomic();
 
 	why = UPROBE_DROP_AREA;
@@ -117,19 +176,16 @@ void uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t, struct p
 	if (t->depth >= UPROBE_RETURN_LIMIT)
 		goto drop;
 
-	link = find_slot(t, slot);
+	old = find_at(t, slot);
 	chained = ret == trampoline;
 	if (chained) {
 		why = UPROBE_DROP_STRAY;
-		if (!*link)
+		if (!old)
 			goto drop;
-		ret = (*link)->orig_ret_vaddr;
+		ret = old->pub.orig_ret_vaddr;
 	} else {
-		while (*link) {
-			uprobe_drop(pending_of(*link)->pp, UPROBE_DROP_RETURN);
-			drop_pending(t, link, pending_of(*link));
-			link = find_slot(t, slot);
-		}
+		for (; old; old = find_at(t, slot))
+			give_up(t, old);
 	}
 
 	why = UPROBE_DROP_NOMEM;
@@ -146,13 +202,10 @@ void uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t, struct p
 	p->func = instruction_pointer(regs);
 	p->slot = slot;
 	p->pub.orig_ret_vaddr = ret;
-	p->pub.next = t->pub.return_instances;
-	/* An interrupt may follow it at once. */
-	smp_store_release(&t->pub.return_instances, &p->pub);
-	t->depth++;
+	link_pending(t, p);
 	return;
 drop:
-	atomic_dec(&um->pending);
+	pending_dec(um);
 	uprobe_drop(site->pp, why);
 }
 
@@ -163,29 +216,6 @@ static void call_ret_handlers(struct pending_return *p, struct pt_regs *regs)
 	list_for_each_entry_srcu(u, &p->pp->uprobes, node, srcu_read_lock_held(&uprobes_srcu))
 		if (u->ret_handler && (!u->only || u->only == current->mm))
 			u->ret_handler(u, p->func, regs);
-}
-
-/*
- * The return that has just come from the stack address below @after. A ret that
- * drops arguments takes it from further down: then it is the nearest one.
- */
-static struct return_instance **find_returned(struct uprobe_thread *t, unsigned long after)
-{
-	struct return_instance **link = find_slot(t, after);
-	struct return_instance **best = NULL, **l;
-	unsigned long distance = U16_MAX + 1;
-
-	if (*link)
-		return link;
-	for (l = &t->pub.return_instances; *l; l = &(*l)->next) {
-		unsigned long slot = pending_of(*l)->slot;
-
-		if (slot < after && after - slot < distance) {
-			distance = after - slot;
-			best = l;
-		}
-	}
-	return best;
 }
 
 /**
@@ -200,33 +230,27 @@ static struct return_instance **find_returned(struct uprobe_thread *t, unsigned 
  */
 bool uretprobe_return(struct uprobe_mm *um, struct uprobe_thread *t, struct pt_regs *regs)
 {
-	struct return_instance **link;
-	unsigned long slot;
+	unsigned long after = arch_uretprobe_slot_after(regs), slot;
+	struct pending_return *p;
 
-	link = t ? find_returned(t, arch_uretprobe_slot_after(regs)) : NULL;
-	if (!link) {
+	/* A ret that drops arguments takes it from further down. */
+	p = t ? find_at_or_below(t, after) : NULL;
+	if (!p || after - p->slot > U16_MAX) {
 		uprobe_drop(NULL, UPROBE_DROP_STRAY);
 		return false;
 	}
-	slot = pending_of(*link)->slot;
-	instruction_pointer_set(regs, (*link)->orig_ret_vaddr);
+	slot = p->slot;
+	instruction_pointer_set(regs, p->pub.orig_ret_vaddr);
 	uprobe_stat_inc(UPROBE_STAT_RETURNS);
 
-	/* Off the list before its handlers run: a call chain taken in one is right. */
-	for (link = find_slot(t, slot); *link; link = find_slot(t, slot)) {
-		struct pending_return *p = pending_of(*link);
-
-		WRITE_ONCE(*link, p->pub.next);
-		t->depth--;
+	for (; p; p = find_at(t, slot)) {
+		/* First, so that a call chain taken in a handler is right. */
+		unlink_pending(t, p);
 		t->in_handler = true;
 		call_ret_handlers(p, regs);
 		t->in_handler = false;
-		atomic_dec(&um->pending);
-		probepoint_put(p->pp);
-		kfree_rcu(p, rcu);
+		free_pending(um, p);
 	}
-	if (!atomic_read(&um->pending))
-		reclaim_kick(um);
 	return true;
 }
 
@@ -236,12 +260,16 @@ bool uretprobe_return(struct uprobe_mm *um, struct uprobe_thread *t, struct pt_r
  */
 void uretprobe_forget(struct uprobe_thread *t)
 {
-	while (t->pub.return_instances)
-		drop_pending(t, &t->pub.return_instances, pending_of(t->pub.return_instances));
+	struct pending_return *p;
+
+	while ((p = pending_of(t->pub.return_instances))) {
+		unlink_pending(t, p);
+		free_pending(t->um, p);
+	}
 }
 
 /**
- * uretprobe_copy - a child goes on on a copy of its parent's stack
+ * uretprobe_copy - a child runs on a copy of its parent's stack
  * @child: its state, without pending returns
  * @parent: the parent's, current
  *
@@ -249,21 +277,21 @@ void uretprobe_forget(struct uprobe_thread *t)
  */
 int uretprobe_copy(struct uprobe_thread *child, struct uprobe_thread *parent)
 {
-	struct return_instance **tail = &child->pub.return_instances;
-	struct return_instance *ri;
+	struct pending_return *p, *copy, *last = NULL;
 
-	for (ri = parent->pub.return_instances; ri; ri = ri->next) {
-		struct pending_return *p;
-
-		p = kmemdup(pending_of(ri), sizeof(*p), GFP_KERNEL_ACCOUNT);
-		if (!p)
+	for (p = pending_of(parent->pub.return_instances); p; p = pending_of(p->pub.next)) {
+		copy = kmemdup(p, sizeof(*p), GFP_KERNEL_ACCOUNT);
+		if (!copy)
 			return -ENOMEM;
-		p->pub.next = NULL;
-		refcount_inc(&p->pp->refs);
+		refcount_inc(&copy->pp->refs);
 		atomic_inc(&child->um->pending);
+		/* Outermost last, as in the parent. */
+		copy->pub.next = NULL;
+		copy->pprev = last ? &last->pub.next : &child->pub.return_instances;
+		*copy->pprev = &copy->pub;
+		rb_add(&copy->node, &child->returns, slot_less);
 		child->depth++;
-		*tail = &p->pub;
-		tail = &p->pub.next;
+		last = copy;
 	}
 	child->sweep_at = max(64U, child->depth * 2);
 	return 0;
@@ -276,11 +304,12 @@ int uretprobe_copy(struct uprobe_thread *child, struct uprobe_thread *parent)
  */
 void uretprobe_undo(struct uprobe_thread *t, struct pt_regs *regs)
 {
-	while (t->pub.return_instances) {
-		struct pending_return *p = pending_of(t->pub.return_instances);
+	struct pending_return *p;
 
+	while ((p = pending_of(t->pub.return_instances))) {
 		arch_uretprobe_write(regs, p->slot, p->pub.orig_ret_vaddr);
 		uprobe_drop(p->pp, UPROBE_DROP_AREA);
-		drop_pending(t, &t->pub.return_instances, p);
+		unlink_pending(t, p);
+		free_pending(t->um, p);
 	}
 }

@@ -169,9 +169,9 @@ static unsigned long area_place(struct mm_struct *mm)
 		.low_limit  = max_t(unsigned long, PAGE_SIZE, mmap_min_addr),
 		.high_limit = limit,
 	};
+	VMA_ITERATOR(vmi, mm, limit);
 	struct vm_area_struct *last;
 	unsigned long addr;
-	VMA_ITERATOR(vmi, mm, limit);
 
 	last = vma_prev(&vmi);
 	addr = last ? last->vm_end + PAGE_SIZE : limit;
@@ -290,14 +290,14 @@ bool xol_area_drop(struct uprobe_mm *um)
 		return true;
 	if (area->used)
 		return false;
+	WRITE_ONCE(area->vaddr, 0);
 	/*
 	 * Pairs with uretprobe_enter(), which counts itself as pending before it
 	 * reads the address.
 	 */
-	WRITE_ONCE(area->vaddr, 0);
 	smp_mb();
 	if (atomic_read(&um->pending)) {
-		smp_store_release(&area->vaddr, vaddr);
+		WRITE_ONCE(area->vaddr, vaddr);
 		return false;
 	}
 
@@ -310,7 +310,7 @@ bool xol_area_drop(struct uprobe_mm *um)
 #ifdef VM_SEALED
 			vm_flags_set(vma, VM_SEALED);
 #endif
-			smp_store_release(&area->vaddr, vaddr);
+			WRITE_ONCE(area->vaddr, vaddr);
 			return false;
 		}
 	}
@@ -392,8 +392,16 @@ static void own(struct xol_area *area, unsigned int nr, struct uprobe_site *site
 	area->used++;
 }
 
-/* The slot whose owner was hit longest ago, but not before @not_before; or -1. */
-static int find_oldest(struct xol_area *area, unsigned long not_before, unsigned long now)
+/* How long ago @site was hit; another CPU's clock may be a little ahead. */
+static unsigned long age_of(const struct uprobe_site *site, unsigned long now)
+{
+	long age = now - READ_ONCE(site->last_hit);
+
+	return max(age, 0L);
+}
+
+/* The slot whose owner was hit longest ago, of those that are not busy; or -1. */
+static int find_oldest(struct xol_area *area, unsigned long now)
 {
 	unsigned long oldest_age = 0;
 	int oldest = -1;
@@ -404,10 +412,10 @@ static int find_oldest(struct xol_area *area, unsigned long not_before, unsigned
 			struct uprobe_site *site = area->pages[p]->owner[i];
 			unsigned long age;
 
-			if (!site)
+			if (!site || test_bit(i, area->pages[p]->busy))
 				continue;
-			age = now - READ_ONCE(site->last_hit);
-			if (age < not_before && (oldest < 0 || age > oldest_age)) {
+			age = age_of(site, now);
+			if (oldest < 0 || age > oldest_age) {
 				oldest_age = age;
 				oldest = p * XOL_SLOTS_PER_PAGE + i;
 			}
@@ -428,7 +436,7 @@ static bool steal(struct uprobe_mm *um, unsigned int nr)
 	/* See the two columns at the top. */
 	smp_mb();
 	if (uprobe_threads_name_slot(um, slot)) {
-		smp_store_release(&owner->slot, slot);
+		WRITE_ONCE(owner->slot, slot);
 		return false;
 	}
 	disown(area, nr);
@@ -436,23 +444,19 @@ static bool steal(struct uprobe_mm *um, unsigned int nr)
 	return true;
 }
 
+/* Take the slot that was hit longest ago and that no thread is in; or -1. */
 static int find_victim(struct uprobe_mm *um, unsigned long now)
 {
-	unsigned long bound = ULONG_MAX;
-	int tries, nr;
+	struct xol_area *area = &um->area;
+	unsigned int p;
+	int nr;
 
-	for (tries = 0; tries < 8; tries++) {
-		struct uprobe_site *owner;
-
-		nr = find_oldest(&um->area, bound, now);
-		if (nr < 0)
-			break;
-		owner = um->area.pages[nr / XOL_SLOTS_PER_PAGE]->owner[nr % XOL_SLOTS_PER_PAGE];
-		bound = now - READ_ONCE(owner->last_hit);
-		if (steal(um, nr))
-			return nr;
-	}
-	return -1;
+	for (p = 0; p < area->nr_pages; p++)
+		bitmap_zero(area->pages[p]->busy, XOL_SLOTS_PER_PAGE);
+	/* At most once more than there are threads in slots. */
+	while ((nr = find_oldest(area, now)) >= 0 && !steal(um, nr))
+		__set_bit(nr % XOL_SLOTS_PER_PAGE, area->pages[nr / XOL_SLOTS_PER_PAGE]->busy);
+	return nr;
 }
 
 /**
@@ -498,6 +502,8 @@ unsigned long xol_slot_get(struct uprobe_site *site)
 		goto unlock;
 	}
 	own(&um->area, nr, site);
+	/* Not the next victim at once. */
+	WRITE_ONCE(site->last_hit, xol_clock());
 	slot = slot_vaddr(&um->area, nr);
 	/* Written before it is seen. Pairs with the read in the hit path. */
 	smp_store_release(&site->slot, slot);

@@ -42,22 +42,35 @@ enum uprobe_strategy {
 
 /**
  * enum uprobe_refusal - why an instruction is not probed
+ * @UPROBE_ACCEPTED: it is probed
+ * @UPROBE_REFUSE_UNDECODABLE: no instruction, or cut off by the end of file
+ * @UPROBE_REFUSE_UNKNOWN: decodes, but is on no list: default deny
+ * @UPROBE_REFUSE_BREAKPOINT: int3, int1: somebody's own
+ * @UPROBE_REFUSE_SYSCALL: syscall, sysenter, int n
+ * @UPROBE_REFUSE_PRIVILEGED: faults or depends on IOPL in user mode
+ * @UPROBE_REFUSE_FAR: far transfers, iret
+ * @UPROBE_REFUSE_SEGMENT: loads a segment register or its base
+ * @UPROBE_REFUSE_MODE: means different things on different CPUs
+ * @UPROBE_REFUSE_TOO_LONG: no room for a segment prefix in 15 bytes
+ * @UPROBE_REFUSE_TRANSACTION: xbegin, xend: an exception aborts it
+ * @UPROBE_REFUSE_STATE: depends on where or in which ring it runs
+ * @UPROBE_REFUSALS: how many there are
  *
  * arch_uprobe_refusal() has the word and the sentence for each.
  */
 enum uprobe_refusal {
 	UPROBE_ACCEPTED,
-	UPROBE_REFUSE_UNDECODABLE,	/* no instruction, or cut off by the end of file */
-	UPROBE_REFUSE_UNKNOWN,		/* decodes, but is on no list: default deny */
-	UPROBE_REFUSE_BREAKPOINT,	/* int3, int1: somebody's own */
-	UPROBE_REFUSE_SYSCALL,		/* syscall, sysenter, int n */
-	UPROBE_REFUSE_PRIVILEGED,	/* faults or depends on IOPL in user mode */
-	UPROBE_REFUSE_FAR,		/* far transfers, iret */
-	UPROBE_REFUSE_SEGMENT,		/* loads a segment register or its base */
-	UPROBE_REFUSE_MODE,		/* means different things on different CPUs */
-	UPROBE_REFUSE_TOO_LONG,		/* no room for a segment prefix in 15 bytes */
-	UPROBE_REFUSE_TRANSACTION,	/* xbegin, xend: an exception aborts it */
-	UPROBE_REFUSE_STATE,		/* depends on where or in which ring it runs */
+	UPROBE_REFUSE_UNDECODABLE,
+	UPROBE_REFUSE_UNKNOWN,
+	UPROBE_REFUSE_BREAKPOINT,
+	UPROBE_REFUSE_SYSCALL,
+	UPROBE_REFUSE_PRIVILEGED,
+	UPROBE_REFUSE_FAR,
+	UPROBE_REFUSE_SEGMENT,
+	UPROBE_REFUSE_MODE,
+	UPROBE_REFUSE_TOO_LONG,
+	UPROBE_REFUSE_TRANSACTION,
+	UPROBE_REFUSE_STATE,
 	UPROBE_REFUSALS
 };
 

@@ -6,21 +6,14 @@
  * encoding, its opcode map and its opcode, then by prefix and ModRM where these
  * make another instruction of it. What no table names is refused: a probe that
  * cannot be had is a nuisance, one that changes what the program does is a bug.
- *
- * The lengths come from the kernel's decoder. It takes the last legacy prefix
- * for the one that selects the instruction, where a CPU takes f2 or f3 before
- * 66 wherever they stand, and it keeps no more than four. So it is shown the
- * prefixes in the order that makes both agree.
  */
 #include <linux/build_bug.h>
-#include <linux/export.h>
 #include <linux/kernel.h>
 #include <linux/string.h>
-#include <asm/insn.h>
-#include <asm/insn-eval.h>
-#include <asm/ptrace.h>
 
+#include "decode.h"
 #include "internal.h"
+#include "opcodes.h"
 
 /* ------------------------------------------------------------------ */
 /* Reasons								      */
@@ -52,6 +45,7 @@ static const struct uprobe_reason reasons[] = {
 	[UPROBE_REFUSE_STATE] = { "state",
 		"The instruction reads system state that the kernel may have to supply." },
 };
+
 static_assert(ARRAY_SIZE(reasons) == UPROBE_REFUSALS);
 
 const struct uprobe_reason *arch_uprobe_refusal(enum uprobe_refusal why)
@@ -68,595 +62,6 @@ const char *arch_uprobe_strategy_name(const struct arch_uprobe *au)
 
 	static_assert(ARRAY_SIZE(names) == UPROBE_STRATEGIES);
 	return au->strategy < UPROBE_STRATEGIES ? names[au->strategy] : "none";
-}
-
-/* ------------------------------------------------------------------ */
-/* Decoding							      */
-/* ------------------------------------------------------------------ */
-
-enum encoding {
-	ENC_LEGACY,
-	ENC_VEX,
-	ENC_EVEX,
-};
-
-enum opcode_map {
-	MAP_ONE_BYTE,
-	MAP_0F,
-	MAP_0F38,
-	MAP_0F3A,
-	LEGACY_MAPS,
-	EVEX_MAP_FP16_A = 5,
-	EVEX_MAP_FP16_B = 6,
-	MAPS
-};
-
-/**
- * struct decoded - an instruction taken apart
- * @insn: as the kernel's decoder sees it
- * @enc: enum encoding
- * @map: enum opcode_map, or a number beyond
- * @op: last byte of the opcode
- * @len: length in bytes
- * @prefixes: how many legacy prefixes it starts with
- * @rep: 0, 0xf2 or 0xf3, the last of them
- * @seg: last segment prefix that counts, or 0; in 64-bit code fs or gs only
- * @seg_masked: a null segment prefix follows @seg
- * @opsize: has 66
- * @addrsize: has 67
- * @lock: has f0
- * @rex: the REX byte, or 0
- * @is64: 64-bit code
- * @mod: fields of ModRM, with REX bits; @mod is 0xff where there is none
- * @reg: likewise
- * @rm: likewise
- * @width: operand size of an instruction that has 2, 4 and 8
- */
-struct decoded {
-	struct insn insn;
-	u8 enc, map, op, len;
-	u8 prefixes, rep, seg;
-	bool seg_masked, opsize, addrsize, lock;
-	u8 rex;
-	bool is64;
-	u8 mod, reg, rm;
-	u8 width;
-};
-
-#define NO_MODRM	0xff
-
-/* Notes a legacy prefix, in the order in which they come. */
-static bool note_prefix(struct decoded *d, u8 byte)
-{
-	switch (byte) {
-	case 0xf0:
-		d->lock = true;
-		return true;
-	case 0xf2:
-	case 0xf3:
-		d->rep = byte;
-		return true;
-	case PREFIX_OPSIZE:
-		d->opsize = true;
-		return true;
-	case PREFIX_ADDRSIZE:
-		d->addrsize = true;
-		return true;
-	case PREFIX_FS:
-	case PREFIX_GS:
-		d->seg = byte;
-		d->seg_masked = false;
-		return true;
-	case 0x26:
-	case 0x2e:
-	case 0x36:
-	case 0x3e:
-		if (d->is64)
-			d->seg_masked = d->seg;
-		else
-			d->seg = byte;
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool has_vex(const struct decoded *d)
-{
-	return d->enc != ENC_LEGACY;
-}
-
-static void find_opcode(struct decoded *d)
-{
-	struct insn *insn = &d->insn;
-	const u8 *op = insn->opcode.bytes;
-
-	switch (insn->vex_prefix.nbytes) {
-	case 0:
-		d->enc = ENC_LEGACY;
-		d->op = op[insn->opcode.nbytes - 1];
-		if (insn->opcode.nbytes == 1)
-			d->map = MAP_ONE_BYTE;
-		else if (insn->opcode.nbytes == 2)
-			d->map = MAP_0F;
-		else
-			d->map = op[1] == 0x38 ? MAP_0F38 : MAP_0F3A;
-		break;
-	case 4:
-		d->enc = ENC_EVEX;
-		d->op = op[0];
-		d->map = insn_vex_m_bits(insn);
-		break;
-	default:
-		d->enc = ENC_VEX;
-		d->op = op[0];
-		d->map = insn_vex_m_bits(insn);
-		break;
-	}
-}
-
-static void find_modrm(struct decoded *d)
-{
-	u8 modrm = d->insn.modrm.bytes[0];
-
-	d->mod = NO_MODRM;
-	if (!d->insn.modrm.nbytes)
-		return;
-	d->mod = X86_MODRM_MOD(modrm);
-	d->reg = X86_MODRM_REG(modrm);
-	d->rm = X86_MODRM_RM(modrm);
-}
-
-static bool decode(struct decoded *d, const u8 *bytes, unsigned int n, bool is64)
-{
-	u8 sorted[UPROBE_INSN_MAX + 3];
-	unsigned int sorts = 0, rest;
-
-	memset(d, 0, sizeof(*d));
-	d->is64 = is64;
-	n = min_t(unsigned int, n, UPROBE_INSN_MAX);
-	while (d->prefixes < n && note_prefix(d, bytes[d->prefixes]))
-		d->prefixes++;
-
-	if (d->addrsize)
-		sorted[sorts++] = PREFIX_ADDRSIZE;
-	if (d->opsize)
-		sorted[sorts++] = PREFIX_OPSIZE;
-	if (d->rep)
-		sorted[sorts++] = d->rep;
-	rest = n - d->prefixes;
-	memcpy(sorted + sorts, bytes + d->prefixes, rest);
-
-	if (insn_decode(&d->insn, sorted, sorts + rest, is64 ? INSN_MODE_64 : INSN_MODE_32))
-		return false;
-	if (d->insn.prefixes.nbytes != sorts)
-		return false;
-	d->len = d->insn.length - sorts + d->prefixes;
-
-	find_opcode(d);
-	find_modrm(d);
-	if (d->insn.rex_prefix.nbytes)
-		d->rex = d->insn.rex_prefix.bytes[0];
-	if (has_vex(d) && (d->lock || d->opsize || d->rep || d->rex))
-		return false;
-	if (X86_REX_W(d->rex))
-		d->width = 8;
-	else
-		d->width = d->opsize ? 2 : 4;
-	return true;
-}
-
-static bool is_mem(const struct decoded *d)
-{
-	return d->mod < 3;
-}
-
-static bool is_riprel(const struct decoded *d)
-{
-	return d->is64 && d->mod == 0 && d->rm == 5;
-}
-
-static s64 immediate(const struct decoded *d)
-{
-	return d->insn.immediate.value;
-}
-
-static u8 reg_offset(unsigned int regno)
-{
-	return pt_regs_offset(NULL, regno);
-}
-
-/* A register operand: without REX, 4 to 7 of the byte registers are ah to bh. */
-static u8 operand_reg(const struct decoded *d, unsigned int regno, unsigned int width)
-{
-	if (width == 1 && !d->rex && regno >= 4)
-		return reg_offset(regno - 4) + 1;
-	return reg_offset(regno);
-}
-
-static unsigned int modrm_reg(const struct decoded *d)
-{
-	return d->reg | (X86_REX_R(d->rex) ? 8 : 0);
-}
-
-static unsigned int modrm_rm(const struct decoded *d)
-{
-	return d->rm | (X86_REX_B(d->rex) ? 8 : 0);
-}
-
-/* The register in the low bits of the opcode */
-static unsigned int opcode_reg(const struct decoded *d)
-{
-	return (d->op & 7) | (X86_REX_B(d->rex) ? 8 : 0);
-}
-
-/* What memory is addressed by in 16-bit forms, by ModRM.rm */
-static void find_mem16(const struct decoded *d, struct uprobe_mem *m)
-{
-	static const struct {
-		s8 base, index;
-	} forms[8] = {
-		{ 3, 6 }, { 3, 7 }, { 5, 6 }, { 5, 7 }, { 6, -1 }, { 7, -1 }, { 5, -1 }, { 3, -1 },
-	};
-
-	if (d->mod == 0 && d->rm == 6)
-		return;
-	m->base = reg_offset(forms[d->rm].base);
-	if (forms[d->rm].index >= 0)
-		m->index = reg_offset(forms[d->rm].index);
-}
-
-static void find_sib(const struct decoded *d, struct uprobe_mem *m)
-{
-	u8 sib = d->insn.sib.bytes[0];
-	unsigned int index = X86_SIB_INDEX(sib) | (X86_REX_X(d->rex) ? 8 : 0);
-
-	m->scale = X86_SIB_SCALE(sib);
-	if (index != 4)
-		m->index = reg_offset(index);
-	if (d->mod || X86_SIB_BASE(sib) != 5)
-		m->base = reg_offset(X86_SIB_BASE(sib) | (X86_REX_B(d->rex) ? 8 : 0));
-}
-
-/* In 32-bit code every access goes through a segment, which may have a base. */
-static u8 segment32(const struct decoded *d, const struct uprobe_mem *m)
-{
-	if (d->seg)
-		return d->seg;
-	if (m->base == reg_offset(4) || m->base == reg_offset(5))
-		return 0x36;
-	return 0x3e;
-}
-
-static void find_mem(const struct decoded *d, struct uprobe_mem *m)
-{
-	m->base = UPROBE_MEM_NONE;
-	m->index = UPROBE_MEM_NONE;
-	m->addr_bytes = d->insn.addr_bytes;
-	if (!is_mem(d))
-		return;
-
-	m->disp = d->insn.displacement.value;
-	if (m->addr_bytes == 2)
-		find_mem16(d, m);
-	else if (is_riprel(d))
-		m->base = UPROBE_MEM_RIP;
-	else if (d->rm == 4)
-		find_sib(d, m);
-	else if (d->mod || d->rm != 5)
-		m->base = reg_offset(modrm_rm(d));
-	m->seg = d->is64 ? d->seg : segment32(d, m);
-}
-
-/* ------------------------------------------------------------------ */
-/* Policy: legacy encoding						      */
-/* ------------------------------------------------------------------ */
-
-/*
- * What a table says about an opcode: a refusal, that it can be executed in a
- * slot, or the name of the function that looks closer.
- */
-enum kind {
-	/* Refusals have the numbers of enum uprobe_refusal, from 1 on */
-	NO	= 0,
-	BRKP	= UPROBE_REFUSE_BREAKPOINT,
-	SYSC	= UPROBE_REFUSE_SYSCALL,
-	PRIV	= UPROBE_REFUSE_PRIVILEGED,
-	FAR	= UPROBE_REFUSE_FAR,
-	SEGM	= UPROBE_REFUSE_SEGMENT,
-
-	STEP	= UPROBE_REFUSALS,	/* in a slot */
-	STEP_32,			/* the same, exists in 32-bit code only */
-	STEP_M,				/* the same, with ModRM */
-	STEP_ML,			/* with ModRM, lock is legal with memory */
-
-	ARITH,
-	PUSH,
-	POP,
-	BOUND,
-	MOVSXD,
-	PUSH_IMM,
-	JCC,
-	GROUP1,
-	GROUP1_32,
-	TEST_RR,
-	MOV_RM,
-	LEA,
-	GROUP1A,
-	NOP_90,
-	PUSHF,
-	POPF,
-	TEST_AX,
-	MOV_IMM,
-	RET,
-	LES_LDS,
-	GROUP11,
-	LEAVE,
-	INTO,
-	LOOP,
-	CALL_REL,
-	JMP_REL,
-	GROUP3,
-	GROUP4,
-	GROUP5,
-
-	GROUP6,
-	GROUP7,
-	PREFETCH,
-	HINT_NOP,
-	CET_NOP,
-	MOVX,
-	POPCNT,
-	GROUP8,
-	GROUP9,
-	GROUP15,
-};
-
-static const u8 one_byte_map[256] = {
-	[0x00 ... 0x05] = ARITH,				/* add */
-	[0x06]		= STEP_32,	[0x07] = SEGM,		/* push, pop es */
-	[0x08 ... 0x0d] = ARITH,				/* or */
-	[0x0e]		= STEP_32,				/* push cs */
-	[0x10 ... 0x15] = ARITH,				/* adc */
-	[0x16]		= STEP_32,	[0x17] = SEGM,		/* push, pop ss */
-	[0x18 ... 0x1d] = ARITH,				/* sbb */
-	[0x1e]		= STEP_32,	[0x1f] = SEGM,		/* push, pop ds */
-	[0x20 ... 0x25] = ARITH,	[0x27] = STEP_32,	/* and, daa */
-	[0x28 ... 0x2d] = ARITH,	[0x2f] = STEP_32,	/* sub, das */
-	[0x30 ... 0x35] = ARITH,	[0x37] = STEP_32,	/* xor, aaa */
-	[0x38 ... 0x3d] = ARITH,	[0x3f] = STEP_32,	/* cmp, aas */
-	[0x40 ... 0x4f] = STEP_32,				/* inc, dec */
-	[0x50 ... 0x57] = PUSH,
-	[0x58 ... 0x5f] = POP,
-	[0x60 ... 0x61] = STEP_32,				/* pusha, popa */
-	[0x62]		= BOUND,
-	[0x63]		= MOVSXD,				/* or arpl */
-	[0x68]		= PUSH_IMM,	[0x6a] = PUSH_IMM,
-	[0x69]		= STEP_M,	[0x6b] = STEP_M,	/* imul */
-	[0x6c ... 0x6f] = PRIV,					/* ins, outs */
-	[0x70 ... 0x7f] = JCC,
-	[0x80 ... 0x81] = GROUP1,	[0x82] = GROUP1_32,	[0x83] = GROUP1,
-	[0x84 ... 0x85] = TEST_RR,
-	[0x86 ... 0x87] = STEP_ML,				/* xchg */
-	[0x88 ... 0x8b] = MOV_RM,
-	[0x8c]		= STEP_M,				/* mov from a segment register */
-	[0x8d]		= LEA,
-	[0x8e]		= SEGM,					/* mov to a segment register */
-	[0x8f]		= GROUP1A,				/* pop, or XOP */
-	[0x90]		= NOP_90,
-	[0x91 ... 0x97] = STEP,					/* xchg with ax */
-	[0x98 ... 0x99] = STEP,					/* cwde, cdq */
-	[0x9a]		= FAR,					/* lcall */
-	[0x9b]		= STEP,					/* fwait */
-	[0x9c]		= PUSHF,	[0x9d] = POPF,
-	[0x9e ... 0x9f] = STEP,					/* sahf, lahf */
-	[0xa0 ... 0xa3] = STEP,					/* mov at an absolute address */
-	[0xa4 ... 0xa7] = STEP,					/* movs, cmps */
-	[0xa8 ... 0xa9] = TEST_AX,
-	[0xaa ... 0xaf] = STEP,					/* stos, lods, scas */
-	[0xb0 ... 0xbf] = MOV_IMM,
-	[0xc0 ... 0xc1] = STEP_M,				/* shifts by a constant */
-	[0xc2 ... 0xc3] = RET,
-	[0xc4 ... 0xc5] = LES_LDS,				/* where they are not VEX */
-	[0xc6 ... 0xc7] = GROUP11,
-	[0xc8]		= STEP,					/* enter */
-	[0xc9]		= LEAVE,
-	[0xca ... 0xcb] = FAR,					/* lret */
-	[0xcc]		= BRKP,					/* int3 */
-	[0xcd]		= SYSC,					/* int */
-	[0xce]		= INTO,
-	[0xcf]		= FAR,					/* iret */
-	[0xd0 ... 0xd3] = STEP_M,				/* shifts by one, by cl */
-	[0xd4 ... 0xd5] = STEP_32,				/* aam, aad */
-	[0xd7]		= STEP,					/* xlat */
-	[0xd8 ... 0xdf] = STEP_M,				/* x87 */
-	[0xe0 ... 0xe3] = LOOP,					/* and jcxz */
-	[0xe4 ... 0xe7] = PRIV,					/* in, out */
-	[0xe8]		= CALL_REL,
-	[0xe9]		= JMP_REL,
-	[0xea]		= FAR,					/* ljmp */
-	[0xeb]		= JMP_REL,
-	[0xec ... 0xef] = PRIV,					/* in, out */
-	[0xf1]		= BRKP,					/* int1 */
-	[0xf4]		= PRIV,					/* hlt */
-	[0xf5]		= STEP,					/* cmc */
-	[0xf6 ... 0xf7] = GROUP3,
-	[0xf8 ... 0xf9] = STEP,					/* clc, stc */
-	[0xfa ... 0xfb] = PRIV,					/* cli, sti */
-	[0xfc ... 0xfd] = STEP,					/* cld, std */
-	[0xfe]		= GROUP4,
-	[0xff]		= GROUP5,
-};
-
-static const u8 map_0f[256] = {
-	[0x00]		= GROUP6,
-	[0x01]		= GROUP7,
-	[0x02 ... 0x03] = STEP_M,				/* lar, lsl */
-	[0x05]		= SYSC,					/* syscall */
-	[0x06 ... 0x09] = PRIV,					/* clts, sysret, invd, wbinvd */
-	[0x0d]		= PREFETCH,
-	[0x10 ... 0x17] = STEP_M,
-	[0x18]		= PREFETCH,
-	[0x1a ... 0x1c] = HINT_NOP,				/* bnd*, cldemote */
-	[0x1e]		= CET_NOP,				/* endbr, rdssp */
-	[0x1f]		= HINT_NOP,				/* nop */
-	[0x20 ... 0x23] = PRIV,					/* control, debug registers */
-	[0x28 ... 0x2f] = STEP_M,
-	[0x30]		= PRIV,					/* wrmsr */
-	[0x31]		= STEP,					/* rdtsc */
-	[0x32]		= PRIV,					/* rdmsr */
-	[0x33]		= STEP,					/* rdpmc, where it is allowed */
-	[0x34]		= SYSC,					/* sysenter */
-	[0x35]		= PRIV,					/* sysexit */
-	[0x40 ... 0x4f] = STEP_M,				/* cmov */
-	[0x50 ... 0x76] = STEP_M,
-	[0x77]		= STEP,					/* emms */
-	[0x78 ... 0x79] = PRIV,					/* vmread, vmwrite */
-	[0x7c ... 0x7f] = STEP_M,
-	[0x80 ... 0x8f] = JCC,
-	[0x90 ... 0x9f] = STEP_M,				/* set */
-	[0xa0]		= STEP,		[0xa1] = SEGM,		/* push, pop fs */
-	[0xa2]		= STEP,					/* cpuid */
-	[0xa3 ... 0xa5] = STEP_M,				/* bt, shld */
-	[0xa8]		= STEP,		[0xa9] = SEGM,		/* push, pop gs */
-	[0xab]		= STEP_ML,				/* bts */
-	[0xac ... 0xad] = STEP_M,				/* shrd */
-	[0xae]		= GROUP15,
-	[0xaf]		= STEP_M,				/* imul */
-	[0xb0 ... 0xb1] = STEP_ML,				/* cmpxchg */
-	[0xb2]		= SEGM,					/* lss */
-	[0xb3]		= STEP_ML,				/* btr */
-	[0xb4 ... 0xb5] = SEGM,					/* lfs, lgs */
-	[0xb6 ... 0xb7] = MOVX,					/* movzx */
-	[0xb8]		= POPCNT,
-	[0xba]		= GROUP8,
-	[0xbb]		= STEP_ML,				/* btc */
-	[0xbc ... 0xbd] = STEP_M,				/* bsf, bsr, tzcnt, lzcnt */
-	[0xbe ... 0xbf] = MOVX,					/* movsx */
-	[0xc0 ... 0xc1] = STEP_ML,				/* xadd */
-	[0xc2]		= STEP_M,
-	[0xc3]		= STEP_M,				/* movnti */
-	[0xc4 ... 0xc6] = STEP_M,
-	[0xc7]		= GROUP9,
-	[0xc8 ... 0xcf] = STEP,					/* bswap */
-	[0xd0 ... 0xfe] = STEP_M,
-};
-
-/* Where one kind fits all that is allowed, the opcodes as ranges */
-struct range {
-	u8 first, last;
-};
-
-static const struct range map_0f38[] = {
-	{ 0x00, 0x0b },	/* ssse3 */
-	{ 0x10, 0x10 },	{ 0x14, 0x15 }, { 0x17, 0x17 },	/* blends, ptest */
-	{ 0x1c, 0x1e },	/* pabs */
-	{ 0x20, 0x25 },	{ 0x28, 0x2b }, { 0x30, 0x35 }, { 0x37, 0x41 },	/* sse4 */
-	{ 0xc8, 0xcd },	{ 0xcf, 0xcf },	/* sha, gf2p8mulb */
-	{ 0xdb, 0xdf },	/* aes, see no_0f38() */
-	{ 0xf0, 0xf1 },	/* movbe, crc32 */
-	{ 0xf6, 0xf6 },	/* adcx, adox, see no_0f38() */
-	{ 0xf8, 0xf9 },	/* movdir64b, see no_0f38(); movdiri */
-};
-
-static const struct range map_0f3a[] = {
-	{ 0x08, 0x0f },	{ 0x14, 0x17 }, { 0x20, 0x22 },	/* rounds, blends, inserts */
-	{ 0x40, 0x42 },	{ 0x44, 0x44 }, { 0x60, 0x63 },	/* dp, pclmulqdq, string compares */
-	{ 0xcc, 0xcc },	{ 0xce, 0xcf }, { 0xdf, 0xdf },	/* sha, gf2p8affine, aes */
-};
-
-/* ------------------------------------------------------------------ */
-/* Policy: VEX and EVEX						      */
-/* ------------------------------------------------------------------ */
-
-static const struct range vex_0f[] = {
-	{ 0x10, 0x17 },	{ 0x28, 0x2f },	/* moves, conversions, compares */
-	{ 0x41, 0x42 },	{ 0x44, 0x47 }, { 0x4a, 0x4b },	/* mask registers */
-	{ 0x50, 0x77 },	/* arithmetic, shuffles, vzeroupper */
-	{ 0x7c, 0x7f },	/* horizontal, moves */
-	{ 0x90, 0x93 },	{ 0x98, 0x99 },	/* mask registers */
-	{ 0xae, 0xae },	/* vldmxcsr, vstmxcsr */
-	{ 0xc2, 0xc2 },	{ 0xc4, 0xc6 }, { 0xd0, 0xfe },
-};
-
-static const struct range vex_0f38[] = {
-	{ 0x00, 0x0f },	{ 0x13, 0x13 }, { 0x16, 0x1a }, { 0x1c, 0x1e },
-	{ 0x20, 0x41 },	{ 0x45, 0x47 },
-	{ 0x50, 0x53 },	/* vnni */
-	{ 0x58, 0x5a },	{ 0x72, 0x72 }, { 0x78, 0x79 }, { 0x8c, 0x8c }, { 0x8e, 0x8e },
-	{ 0x90, 0x93 },	/* gathers */
-	{ 0x96, 0x9f },	{ 0xa6, 0xaf },	/* fma */
-	{ 0xb0, 0xb1 },	{ 0xb4, 0xbf },	/* ne-convert, ifma, fma */
-	{ 0xcb, 0xcd },	{ 0xcf, 0xcf }, { 0xd2, 0xd3 }, { 0xda, 0xdf },
-	{ 0xf2, 0xf3 },	{ 0xf5, 0xf7 },	/* bmi */
-};
-
-static const struct range vex_0f3a[] = {
-	{ 0x00, 0x02 },	{ 0x04, 0x06 }, { 0x08, 0x0f }, { 0x14, 0x19 }, { 0x1d, 0x1d },
-	{ 0x20, 0x22 },	{ 0x30, 0x33 }, { 0x38, 0x39 }, { 0x40, 0x42 }, { 0x44, 0x44 },
-	{ 0x46, 0x46 },	{ 0x4a, 0x4c }, { 0x60, 0x63 }, { 0xce, 0xcf }, { 0xde, 0xdf },
-	{ 0xf0, 0xf0 },
-};
-
-static const struct range evex_0f[] = {
-	{ 0x10, 0x17 },	{ 0x28, 0x2f }, { 0x51, 0x76 }, { 0x78, 0x7b }, { 0x7e, 0x7f },
-	{ 0xc2, 0xc2 },	{ 0xc4, 0xc6 }, { 0xd1, 0xfe },
-};
-
-static const struct range evex_0f38[] = {
-	{ 0x00, 0x47 },	{ 0x4c, 0x5b }, { 0x62, 0x66 }, { 0x68, 0x68 }, { 0x70, 0x8f },
-	{ 0x90, 0x93 },	{ 0x96, 0xbf },	/* gathers, scatters, fma */
-	{ 0xc4, 0xc4 },	{ 0xc8, 0xcd }, { 0xcf, 0xcf }, { 0xdc, 0xdf },
-};
-
-static const struct range evex_0f3a[] = {
-	{ 0x00, 0x27 },	{ 0x38, 0x44 }, { 0x50, 0x73 }, { 0xc2, 0xc2 }, { 0xce, 0xcf },
-};
-
-static const struct range evex_fp16_a[] = {
-	{ 0x10, 0x11 },	{ 0x1d, 0x1d }, { 0x2a, 0x2f }, { 0x51, 0x5f }, { 0x6e, 0x6e },
-	{ 0x78, 0x7e },
-};
-
-static const struct range evex_fp16_b[] = {
-	{ 0x13, 0x13 },	{ 0x2c, 0x2d }, { 0x42, 0x43 }, { 0x4c, 0x4f }, { 0x56, 0x57 },
-	{ 0x96, 0xbf },	{ 0xd6, 0xd7 },
-};
-
-struct range_list {
-	const struct range *ranges;
-	unsigned int n;
-};
-
-#define RANGES(r)	{ r, ARRAY_SIZE(r) }
-
-static const struct range_list vex_maps[MAPS] = {
-	[MAP_0F]	  = RANGES(vex_0f),
-	[MAP_0F38]	  = RANGES(vex_0f38),
-	[MAP_0F3A]	  = RANGES(vex_0f3a),
-};
-
-static const struct range_list evex_maps[MAPS] = {
-	[MAP_0F]	  = RANGES(evex_0f),
-	[MAP_0F38]	  = RANGES(evex_0f38),
-	[MAP_0F3A]	  = RANGES(evex_0f3a),
-	[EVEX_MAP_FP16_A] = RANGES(evex_fp16_a),
-	[EVEX_MAP_FP16_B] = RANGES(evex_fp16_b),
-};
-
-static const struct range_list legacy_maps[LEGACY_MAPS] = {
-	[MAP_0F38]	  = RANGES(map_0f38),
-	[MAP_0F3A]	  = RANGES(map_0f3a),
-};
-
-static bool in_ranges(const struct range_list *list, u8 op)
-{
-	unsigned int i;
-
-	for (i = 0; i < list->n; i++)
-		if (op >= list->ranges[i].first && op <= list->ranges[i].last)
-			return true;
-	return false;
 }
 
 /* ------------------------------------------------------------------ */
@@ -844,7 +249,7 @@ static enum uprobe_refusal group3(struct arch_uprobe *au, const struct decoded *
 static enum uprobe_refusal mov_rm(struct arch_uprobe *au, const struct decoded *d)
 {
 	unsigned int width = width_by_opcode(d);
-	u8 reg = operand_reg(d, modrm_reg(d), width);
+	u8 reg = operand_reg(d, modrm_reg(d), width), rm;
 	bool load = d->op & 2;
 
 	if (d->lock)
@@ -855,10 +260,9 @@ static enum uprobe_refusal mov_rm(struct arch_uprobe *au, const struct decoded *
 		au->reg = reg;
 		return emulate(au, load ? EMU_LOAD : EMU_STORE, width);
 	}
-	au->reg = operand_reg(d, modrm_rm(d), width);
-	au->mem.base = reg;
-	if (load)
-		swap(au->reg, au->mem.base);
+	rm = operand_reg(d, modrm_rm(d), width);
+	au->reg = load ? reg : rm;
+	au->mem.base = load ? rm : reg;
 	return emulate(au, EMU_MOV_REG, width);
 }
 
@@ -872,7 +276,7 @@ static enum uprobe_refusal mov_imm(struct arch_uprobe *au, const struct decoded 
 	au->imm = immediate(d);
 	if (width == 8)
 		au->imm = (u32)d->insn.immediate1.value |
-			  (s64)d->insn.immediate2.value << 32;
+			  (u64)d->insn.immediate2.value << 32;
 	return emulate(au, EMU_MOV_IMM, width);
 }
 
@@ -1271,57 +675,6 @@ static enum uprobe_refusal look_closer(struct arch_uprobe *au, const struct deco
 	}
 }
 
-/* What shares an opcode with something on the list, but is not meant */
-static bool no_0f38(const struct decoded *d)
-{
-	switch (d->op) {
-	case 0xdb ... 0xdf:			/* key locker, with f3 */
-		return d->rep || !d->opsize;
-	case 0xf6:				/* wrss, without a prefix */
-		return !d->rep && !d->opsize;
-	case 0xf8:				/* enqcmd, with f2 and f3 */
-		return d->rep || !is_mem(d);
-	default:
-		return false;
-	}
-}
-
-static enum uprobe_refusal legacy(struct arch_uprobe *au, const struct decoded *d)
-{
-	switch (d->map) {
-	case MAP_ONE_BYTE:
-		return look_closer(au, d, one_byte_map[d->op]);
-	case MAP_0F:
-		return look_closer(au, d, map_0f[d->op]);
-	case MAP_0F38:
-		if (no_0f38(d))
-			return UPROBE_REFUSE_UNKNOWN;
-		fallthrough;
-	default:
-		if (!in_ranges(&legacy_maps[d->map], d->op))
-			return UPROBE_REFUSE_UNKNOWN;
-		return step_modrm(au, d, false);
-	}
-}
-
-static enum uprobe_refusal vex(struct arch_uprobe *au, const struct decoded *d)
-{
-	const struct range_list *maps = d->enc == ENC_EVEX ? evex_maps : vex_maps;
-
-	if (d->map >= MAPS || !in_ranges(&maps[d->map], d->op))
-		return UPROBE_REFUSE_UNKNOWN;
-
-	/* APX gave a meaning to two bits of EVEX that were fixed before. */
-	if (d->enc == ENC_EVEX && ((d->insn.vex_prefix.bytes[1] & 0x08) ||
-				   !(d->insn.vex_prefix.bytes[2] & 0x04)))
-		return UPROBE_REFUSE_UNKNOWN;
-
-	/* vzeroupper, vzeroall: the only ones without ModRM */
-	if (d->enc == ENC_VEX && d->map == MAP_0F && d->op == 0x77)
-		return step(au);
-	return step_modrm(au, d, false);
-}
-
 /* ------------------------------------------------------------------ */
 /* The copy							      */
 /* ------------------------------------------------------------------ */
@@ -1370,8 +723,8 @@ static enum uprobe_refusal decide(struct arch_uprobe *au, const struct decoded *
 	if (insn_has_emulate_prefix((struct insn *)&d->insn) || d->insn.rex_prefix.nbytes > 1)
 		return UPROBE_REFUSE_UNKNOWN;
 
-	find_mem(d, &au->mem);
-	why = d->enc == ENC_LEGACY ? legacy(au, d) : vex(au, d);
+	uprobe_find_mem(d, &au->mem);
+	why = look_closer(au, d, uprobe_look_up(d));
 	if (why)
 		return why;
 
@@ -1390,7 +743,7 @@ enum uprobe_refusal arch_uprobe_analyze(struct arch_uprobe *au, const u8 *bytes,
 
 	memset(au, 0, sizeof(*au));
 	au->is64 = is64;
-	if (decode(&d, bytes, n, is64)) {
+	if (uprobe_decode(&d, bytes, n, is64)) {
 		au->len = d.len;
 		memcpy(au->insn, bytes, d.len);
 		why = decide(au, &d);

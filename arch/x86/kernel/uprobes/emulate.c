@@ -3,34 +3,22 @@
  * User-space probes, x86: instructions that the kernel executes itself.
  *
  * Each emulator first reads its operands, then writes memory, and changes
- * registers last, so that one that faults has changed nothing. A fault ends in
- * the signal that the program would have got from the CPU: by page fault, by a
- * non-canonical address (SIGSEGV, or SIGBUS through the stack segment), by
- * alignment check, or by a shadow stack that does not agree.
+ * registers last, so that one that faults has changed nothing.
  *
  * A branch to a non-canonical address faults at the branch, as both vendors
  * document it. Segment limits and 16-bit stack segments are not looked at: user
  * access checks keep the kernel safe from what comes of it.
  */
-#include <linux/compat.h>
-#include <linux/mm.h>
-#include <linux/mmu_context.h>
-#include <linux/pkeys.h>
-#include <linux/sched/signal.h>
-#include <linux/uaccess.h>
+#include <linux/bug.h>
+#include <linux/sched.h>
 #include <asm/debugreg.h>
-#include <asm/fpu/api.h>
-#include <asm/fsgsbase.h>
 #include <asm/insn-eval.h>
-#include <asm/msr.h>
 #include <asm/processor-flags.h>
 #include <asm/ptrace.h>
-#include <asm/shstk.h>
-#include <asm/special_insns.h>
-#include <asm/trap_pf.h>
-#include <asm/trapnr.h>
+#include <asm/segment.h>
 
 #include "internal.h"
+#include "usermem.h"
 
 #define FLAGS_ARITH	(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | \
 			 X86_EFLAGS_ZF | X86_EFLAGS_SF | X86_EFLAGS_OF)
@@ -83,7 +71,7 @@ static void set_reg(const struct emu *e, u8 offset, u64 val, unsigned int width)
 	insn_assign_reg(reg_at(e, offset), val, width);
 }
 
-static u64 truncate(u64 val, unsigned int width)
+static u64 low_part(u64 val, unsigned int width)
 {
 	switch (width) {
 	case 1:
@@ -103,246 +91,6 @@ static unsigned long mode_truncate(const struct emu *e, unsigned long val)
 }
 
 /* ------------------------------------------------------------------ */
-/* Faults							      */
-/* ------------------------------------------------------------------ */
-
-static void note_trap(unsigned int trap_nr, unsigned long error_code)
-{
-	current->thread.trap_nr = trap_nr;
-	current->thread.error_code = error_code;
-}
-
-static void raise_gp(void)
-{
-	note_trap(X86_TRAP_GP, 0);
-	force_sig(SIGSEGV);
-}
-
-static void raise_ss(void)
-{
-	note_trap(X86_TRAP_SS, 0);
-	force_sig(SIGBUS);
-}
-
-static void raise_ac(void)
-{
-	note_trap(X86_TRAP_AC, 0);
-	force_sig_fault(SIGBUS, BUS_ADRALN, NULL);
-}
-
-/* The value that Intel's manual gives for a near ret is 1. */
-static void raise_cp_ret(void)
-{
-	note_trap(X86_TRAP_CP, 1);
-	force_sig_fault(SIGSEGV, SEGV_CPERR, NULL);
-}
-
-static bool is_canonical(unsigned long addr)
-{
-#ifdef CONFIG_X86_64
-	return __is_canonical_address(addr, __VIRTUAL_MASK_SHIFT + 1);
-#else
-	return true;
-#endif
-}
-
-/**
- * struct access - one operand in user memory
- * @addr: linear address
- * @width: bytes, 1 to 8
- * @write: it is written
- * @stack: it is addressed through the stack segment
- */
-struct access {
-	unsigned long addr;
-	unsigned int width;
-	bool write;
-	bool stack;
-};
-
-static void raise_pf(const struct access *a, unsigned long addr, unsigned long error_code,
-		     int sig, int code)
-{
-	note_trap(X86_TRAP_PF, error_code | X86_PF_USER | (a->write ? X86_PF_WRITE : 0));
-	current->thread.cr2 = addr;
-	force_sig_fault(sig, code, (void __user *)addr);
-}
-
-static bool vma_permits(const struct vm_area_struct *vma, bool write)
-{
-	return vma->vm_flags & (write ? VM_WRITE : VM_READ | VM_WRITE | VM_EXEC);
-}
-
-static void raise_pkey(const struct access *a, unsigned long addr, int pkey)
-{
-	note_trap(X86_TRAP_PF, X86_PF_PROT | X86_PF_PK | X86_PF_USER |
-			       (a->write ? X86_PF_WRITE : 0));
-	current->thread.cr2 = addr;
-	force_sig_pkuerr((void __user *)addr, pkey);
-}
-
-/*
- * Resolves a fault at @addr the way a fault from user mode is resolved (with
- * userfaultfd this is not the same as one from the kernel), or raises the signal.
- * Returns true if the access is worth another try.
- */
-static bool resolve_fault(const struct access *a, unsigned long addr)
-{
-	struct mm_struct *mm = current->mm;
-	struct vm_area_struct *vma;
-	bool unlocked = false;
-	int pkey = 0, err;
-
-	if (addr >= TASK_SIZE_MAX) {
-		raise_pf(a, addr, X86_PF_PROT, SIGSEGV, SEGV_MAPERR);
-		return false;
-	}
-
-	mmap_read_lock(mm);
-	vma = vma_lookup(mm, addr);
-	if (!vma) {
-		mmap_read_unlock(mm);
-		raise_pf(a, addr, 0, SIGSEGV, SEGV_MAPERR);
-		return false;
-	}
-	if (!vma_permits(vma, a->write)) {
-		mmap_read_unlock(mm);
-		raise_pf(a, addr, X86_PF_PROT, SIGSEGV, SEGV_ACCERR);
-		return false;
-	}
-	if (!arch_vma_access_permitted(vma, a->write, false, false)) {
-		pkey = vma_pkey(vma);
-		mmap_read_unlock(mm);
-		raise_pkey(a, addr, pkey);
-		return false;
-	}
-	err = fixup_user_fault(mm, addr, FAULT_FLAG_USER | (a->write ? FAULT_FLAG_WRITE : 0),
-			       &unlocked);
-	mmap_read_unlock(mm);
-
-	switch (err) {
-	case 0:
-		return !signal_pending(current);
-	case -EFAULT:
-		raise_pf(a, addr, 0, SIGBUS, BUS_ADRERR);
-		return false;
-	case -EHWPOISON:
-		note_trap(X86_TRAP_PF, X86_PF_USER);
-		current->thread.cr2 = addr;
-		force_sig_mceerr(BUS_MCEERR_AR, (void __user *)addr, PAGE_SHIFT);
-		return false;
-	default:
-		/* Out of memory or killed: back to the breakpoint, if anywhere. */
-		return false;
-	}
-}
-
-/* Which of the two pages it may touch did it fail on? The CPU names that one. */
-static unsigned long fault_address(const struct access *a)
-{
-	unsigned long last = a->addr + a->width - 1;
-	u8 byte;
-
-	if ((a->addr ^ last) < PAGE_SIZE)
-		return a->addr;
-	if (get_user(byte, (u8 __user *)a->addr))
-		return a->addr;
-	if (a->write && put_user(byte, (u8 __user *)a->addr))
-		return a->addr;
-	return last & PAGE_MASK;
-}
-
-/* Faults that do not depend on what is mapped */
-static bool check_access(const struct emu *e, const struct access *a)
-{
-	unsigned long addr = a->addr;
-
-#ifdef CONFIG_X86_64
-	addr = (unsigned long)untagged_addr((void __user *)addr);
-#endif
-	if (!is_canonical(addr) || !is_canonical(addr + a->width - 1)) {
-		if (a->stack)
-			raise_ss();
-		else
-			raise_gp();
-		return false;
-	}
-	if ((e->regs->flags & X86_EFLAGS_AC) && (addr & (a->width - 1))) {
-		raise_ac();
-		return false;
-	}
-	return true;
-}
-
-static int try_read(const struct access *a, u64 *val)
-{
-	u8 v8 = 0;
-	u16 v16 = 0;
-	u32 v32 = 0;
-	u64 v64 = 0;
-	int err;
-
-	switch (a->width) {
-	case 1:
-		err = get_user(v8, (u8 __user *)a->addr);
-		*val = v8;
-		return err;
-	case 2:
-		err = get_user(v16, (u16 __user *)a->addr);
-		*val = v16;
-		return err;
-	case 4:
-		err = get_user(v32, (u32 __user *)a->addr);
-		*val = v32;
-		return err;
-	default:
-		err = get_user(v64, (u64 __user *)a->addr);
-		*val = v64;
-		return err;
-	}
-}
-
-static int try_write(const struct access *a, u64 val)
-{
-	switch (a->width) {
-	case 1:
-		return put_user((u8)val, (u8 __user *)a->addr);
-	case 2:
-		return put_user((u16)val, (u16 __user *)a->addr);
-	case 4:
-		return put_user((u32)val, (u32 __user *)a->addr);
-	default:
-		return put_user(val, (u64 __user *)a->addr);
-	}
-}
-
-static bool read_user(const struct emu *e, unsigned long addr, unsigned int width,
-		      bool stack, u64 *val)
-{
-	struct access a = { .addr = addr, .width = width, .stack = stack };
-
-	if (!check_access(e, &a))
-		return false;
-	while (unlikely(try_read(&a, val)))
-		if (!resolve_fault(&a, fault_address(&a)))
-			return false;
-	return true;
-}
-
-static bool write_user(const struct emu *e, unsigned long addr, unsigned int width,
-		       bool stack, u64 val)
-{
-	struct access a = { .addr = addr, .width = width, .write = true, .stack = stack };
-
-	if (!check_access(e, &a))
-		return false;
-	while (unlikely(try_write(&a, val)))
-		if (!resolve_fault(&a, fault_address(&a)))
-			return false;
-	return true;
-}
-
-/* ------------------------------------------------------------------ */
 /* Addresses							      */
 /* ------------------------------------------------------------------ */
 
@@ -357,7 +105,7 @@ static unsigned long effective_address(const struct emu *e)
 		ea += *reg_at(e, m->base);
 	if (m->index != UPROBE_MEM_NONE)
 		ea += *reg_at(e, m->index) << m->scale;
-	return truncate(ea, m->addr_bytes);
+	return low_part(ea, m->addr_bytes);
 }
 
 static int segment_index(u8 prefix)
@@ -384,7 +132,7 @@ static bool add_segment_base(const struct emu *e, u8 prefix, unsigned long *addr
 	unsigned long base = insn_get_seg_base(e->regs, segment_index(prefix));
 
 	if (base == -1UL) {
-		raise_gp();
+		uprobe_raise_gp();
 		return false;
 	}
 	*addr = mode_truncate(e, *addr + base);
@@ -406,7 +154,8 @@ static bool load_operand(const struct emu *e, unsigned int width, u64 *val)
 	unsigned long addr;
 	bool stack;
 
-	return memory_operand(e, &addr, &stack) && read_user(e, addr, width, stack, val);
+	return memory_operand(e, &addr, &stack) &&
+	       uprobe_read_user(e->regs, addr, width, stack, val);
 }
 
 static bool store_operand(const struct emu *e, u64 val)
@@ -415,7 +164,7 @@ static bool store_operand(const struct emu *e, u64 val)
 	bool stack;
 
 	return memory_operand(e, &addr, &stack) &&
-	       write_user(e, addr, e->au->width, stack, val);
+	       uprobe_write_user(e->regs, addr, e->au->width, stack, val);
 }
 
 /* Stack addresses are flat except for 32-bit code that made it otherwise. */
@@ -431,101 +180,17 @@ static bool write_stack(const struct emu *e, unsigned long sp, u64 val)
 {
 	unsigned long addr;
 
-	return stack_address(e, sp, &addr) && write_user(e, addr, e->au->width, true, val);
+	return stack_address(e, sp, &addr) &&
+	       uprobe_write_user(e->regs, addr, e->au->width, true, val);
 }
 
 static bool read_stack(const struct emu *e, unsigned long sp, u64 *val)
 {
 	unsigned long addr;
 
-	return stack_address(e, sp, &addr) && read_user(e, addr, e->au->width, true, val);
+	return stack_address(e, sp, &addr) &&
+	       uprobe_read_user(e->regs, addr, e->au->width, true, val);
 }
-
-/* ------------------------------------------------------------------ */
-/* Shadow stack							      */
-/* ------------------------------------------------------------------ */
-
-#ifdef CONFIG_X86_USER_SHADOW_STACK
-
-static u64 get_ssp(void)
-{
-	u64 ssp;
-
-	fpregs_lock_and_load();
-	rdmsrl(MSR_IA32_PL3_SSP, ssp);
-	fpregs_unlock();
-	return ssp;
-}
-
-static void set_ssp(u64 ssp)
-{
-	fpregs_lock_and_load();
-	wrmsrl(MSR_IA32_PL3_SSP, ssp);
-	fpregs_unlock();
-}
-
-/* Writes below the shadow stack pointer, which moves only in shadow_push_commit(). */
-static bool shadow_push(const struct emu *e, unsigned long ret, u64 *ssp)
-{
-	struct access a = { .width = sizeof(u64), .write = true };
-
-	*ssp = 0;
-	if (!e->au->is64 || !shstk_is_enabled())
-		return true;
-	*ssp = get_ssp() - sizeof(u64);
-	a.addr = *ssp;
-	if (write_user_shstk_64((u64 __user *)*ssp, ret)) {
-		raise_pf(&a, a.addr, X86_PF_SHSTK, SIGSEGV, SEGV_ACCERR);
-		return false;
-	}
-	return true;
-}
-
-/* True if there is none, or if it says that @ret is where to return to */
-static bool shadow_check(const struct emu *e, unsigned long ret, u64 *ssp)
-{
-	struct access a = { .width = sizeof(u64) };
-	u64 val;
-
-	*ssp = 0;
-	if (!e->au->is64 || !shstk_is_enabled())
-		return true;
-	a.addr = get_ssp();
-	if (try_read(&a, &val)) {
-		raise_pf(&a, a.addr, X86_PF_SHSTK, SIGSEGV, SEGV_ACCERR);
-		return false;
-	}
-	if (val != ret) {
-		raise_cp_ret();
-		return false;
-	}
-	*ssp = a.addr + sizeof(u64);
-	return true;
-}
-
-static void shadow_commit(u64 ssp)
-{
-	if (ssp)
-		set_ssp(ssp);
-}
-
-#else
-
-static bool shadow_push(const struct emu *e, unsigned long ret, u64 *ssp)
-{
-	return true;
-}
-
-static bool shadow_check(const struct emu *e, unsigned long ret, u64 *ssp)
-{
-	return true;
-}
-
-static void shadow_commit(u64 ssp)
-{
-}
-
-#endif
 
 /* ------------------------------------------------------------------ */
 /* Branches							      */
@@ -534,8 +199,8 @@ static void shadow_commit(u64 ssp)
 static bool branch_to(struct emu *e, unsigned long target)
 {
 	target = mode_truncate(e, target);
-	if (!is_canonical(target)) {
-		raise_gp();
+	if (!uprobe_canonical(target)) {
+		uprobe_raise_gp();
 		return false;
 	}
 	e->next = target;
@@ -600,13 +265,13 @@ static bool emu_jcc(struct emu *e)
 
 static bool emu_jcxz(struct emu *e)
 {
-	return branch_if(e, !truncate(e->regs->cx, e->au->width));
+	return branch_if(e, !low_part(e->regs->cx, e->au->width));
 }
 
 /* loop, loope, loopne: the counter is written only once the target is known good */
 static bool count_down(struct emu *e, bool wanted)
 {
-	u64 count = truncate(e->regs->cx - 1, e->au->width);
+	u64 count = low_part(e->regs->cx - 1, e->au->width);
 
 	if (!branch_if(e, count && wanted))
 		return false;
@@ -629,15 +294,26 @@ static bool emu_loopne(struct emu *e)
 	return count_down(e, !(e->regs->flags & X86_EFLAGS_ZF));
 }
 
+/* Linux gives a shadow stack to 64-bit code only. */
+static bool push_shadow(const struct emu *e, unsigned long ret, u64 *ssp)
+{
+	return !e->au->is64 || uprobe_shadow_push(ret, ssp);
+}
+
+static bool check_shadow(const struct emu *e, unsigned long ret, u64 *ssp)
+{
+	return !e->au->is64 || uprobe_shadow_check(ret, ssp);
+}
+
 static bool call_to(struct emu *e, unsigned long target)
 {
 	unsigned long sp = mode_truncate(e, e->regs->sp - e->au->width);
 	unsigned long ret = e->next;
 	u64 ssp = 0;
 
-	if (!branch_to(e, target) || !shadow_push(e, ret, &ssp) || !write_stack(e, sp, ret))
+	if (!branch_to(e, target) || !push_shadow(e, ret, &ssp) || !write_stack(e, sp, ret))
 		return false;
-	shadow_commit(ssp);
+	uprobe_shadow_commit(ssp);
 	e->regs->sp = sp;
 	return true;
 }
@@ -676,9 +352,9 @@ static bool emu_ret(struct emu *e)
 	u64 target, ssp = 0;
 
 	if (!read_stack(e, e->regs->sp, &target) || !branch_to(e, target) ||
-	    !shadow_check(e, target, &ssp))
+	    !check_shadow(e, target, &ssp))
 		return false;
-	shadow_commit(ssp);
+	uprobe_shadow_commit(ssp);
 	e->regs->sp = mode_truncate(e, e->regs->sp + e->au->width + e->au->imm);
 	return true;
 }
@@ -821,10 +497,10 @@ static bool emu_store_imm(struct emu *e)
  * it is asked: the same operation on the same values, in the same width.
  */
 #define ARITH(insn, dst, src, flags)					\
-	asm("" insn " %[s], %[d]\n\tpushf\n\tpop %[f]"			\
+	asm(insn " %[s], %[d]\n\tpushf\n\tpop %[f]"			\
 	    : [d] "+r" (dst), [f] "=r" (flags) : [s] "r" (src) : "cc")
 
-#define DEFINE_ARITH(name, insn, writes)				\
+#define DEFINE_ARITH(name, writes)					\
 static bool emu_##name(struct emu *e)					\
 {									\
 	const struct arch_uprobe *au = e->au;				\
@@ -836,10 +512,10 @@ static bool emu_##name(struct emu *e)					\
 	unsigned long flags;						\
 									\
 	if (au->width == 4) {						\
-		ARITH(insn, dst32, src32, flags);			\
+		ARITH(#name, dst32, src32, flags);			\
 		dst = dst32;						\
 	} else {							\
-		ARITH(insn, dst, src_word, flags);			\
+		ARITH(#name, dst, src_word, flags);			\
 	}								\
 	if (writes)							\
 		set_reg(e, au->reg, dst, au->width);			\
@@ -847,13 +523,13 @@ static bool emu_##name(struct emu *e)					\
 	return true;							\
 }
 
-DEFINE_ARITH(add, "add", true)
-DEFINE_ARITH(or, "or", true)
-DEFINE_ARITH(and, "and", true)
-DEFINE_ARITH(sub, "sub", true)
-DEFINE_ARITH(xor, "xor", true)
-DEFINE_ARITH(cmp, "cmp", false)
-DEFINE_ARITH(test, "test", false)
+DEFINE_ARITH(add, true)
+DEFINE_ARITH(or, true)
+DEFINE_ARITH(and, true)
+DEFINE_ARITH(sub, true)
+DEFINE_ARITH(xor, true)
+DEFINE_ARITH(cmp, false)
+DEFINE_ARITH(test, false)
 
 /* ------------------------------------------------------------------ */
 
@@ -893,6 +569,7 @@ static bool (* const emulators[])(struct emu *e) = {
 	[EMU_CMP]	= emu_cmp,
 	[EMU_TEST]	= emu_test,
 };
+
 static_assert(ARRAY_SIZE(emulators) == EMU_OPS);
 
 /* With TIF_BLOCKSTEP the debugger wants to hear of taken branches only. */
@@ -906,9 +583,13 @@ void arch_uprobe_emulate(const struct arch_uprobe *au, struct pt_regs *regs)
 	/* The flag counts as it was before: popf may change it. */
 	bool stepping = regs->flags & X86_EFLAGS_TF;
 	struct emu e = { .au = au, .regs = regs };
+	bool done;
 
+	if (WARN_ON_ONCE(au->op >= EMU_OPS))
+		return;
 	e.next = mode_truncate(&e, regs->ip + au->len);
-	if (WARN_ON_ONCE(au->op >= EMU_OPS) || !emulators[au->op](&e))
+	done = emulators[au->op](&e);
+	if (!done)
 		return;
 	regs->ip = e.next;
 	regs->flags &= ~X86_EFLAGS_RF;

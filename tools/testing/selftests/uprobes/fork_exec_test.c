@@ -75,17 +75,22 @@ TEST_F(probed, fork)
 /* Taken out of both, the child being one that has not hit yet. */
 TEST_F(probed, detached_in_child)
 {
-	int go[2];
+	int go[2], up[2];
 	char byte = 0;
 	pid_t pid;
 
 	ASSERT_EQ(0, pipe(go));
+	ASSERT_EQ(0, pipe(up));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
 		struct map m;
 
-		if (read(go[0], &byte, 1) != 1)
+		/* A descriptor that the child has would keep the probe. */
+		probe_close(&self->nop);
+		probe_close(&self->add);
+		probe_close(&self->ret);
+		if (write(up[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 1)
 			_exit(1);
 		if (memcmp(self->text, self->image, PAGE))
 			_exit(2);
@@ -95,6 +100,7 @@ TEST_F(probed, detached_in_child)
 			_exit(4);
 		_exit(xol_map(0, &m) ? 5 : 0);
 	}
+	ASSERT_EQ(1, read(up[0], &byte, 1));
 	probe_close(&self->nop);
 	probe_close(&self->add);
 	probe_close(&self->ret);
@@ -140,6 +146,9 @@ TEST_F(probed, orphans)
 				_exit(0);
 			usleep(20000);
 			byte = call_many(self->text, 10);
+			probe_close(&self->nop);
+			probe_close(&self->add);
+			probe_close(&self->ret);
 			_exit(write(done[1], &byte, 1) != 1);
 		}
 		EXPECT_EQ(0, child_status(pid));

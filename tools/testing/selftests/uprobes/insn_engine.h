@@ -119,7 +119,7 @@ static void prepare(struct insn_state *st, const struct subject *s, unsigned int
 
 	memset(st, 0, sizeof(*st));
 	st->flags = flag_sets[run];
-	st->gpr[0] = 0x1122334455667788UL + run;
+	st->gpr[0] = (unsigned long)0x1122334455667788ULL + run;
 	st->gpr[1] = 7;
 	st->gpr[2] = 2;
 	st->gpr[3] = (unsigned long)insn_data + DATA_MID;
@@ -127,6 +127,8 @@ static void prepare(struct insn_state *st, const struct subject *s, unsigned int
 	st->gpr[5] = (unsigned long)insn_data + 3072;
 	st->gpr[6] = (unsigned long)insn_data + 2048;
 	st->gpr[7] = (unsigned long)insn_data + 2560;
+	if (s->e->flags & F_DITARGET)
+		st->gpr[7] = target;
 #ifdef __x86_64__
 	st->gpr[8] = 0x8888888888888888UL;
 	st->gpr[9] = 0x9999999999999999UL;

@@ -304,7 +304,10 @@ TEST_F(area, not_inherited)
 
 TEST_F(text, given_back)
 {
-	long dirty = smaps_kb(self->text, "Private_Dirty");
+	long dirty;
+
+	EXPECT_EQ(1, gen_call(self->text, 0));	/* it is there */
+	dirty = smaps_kb(self->text, "Private_Dirty");
 
 	for (int round = 0; round < 3; round++) {
 		ATTACH(add, GEN_ADD);

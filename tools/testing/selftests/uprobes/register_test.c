@@ -28,15 +28,17 @@ static const struct bytes refused[] = {
 	BYTES("sti", KERNEL_ENOTSUPP, 0xfb),
 	BYTES("in", KERNEL_ENOTSUPP, 0xe4, 0x60),
 	BYTES("out", KERNEL_ENOTSUPP, 0xee),
-	BYTES("iret", KERNEL_ENOTSUPP, 0x48, 0xcf),
+	BYTES("iret", KERNEL_ENOTSUPP, 0xcf),
 	BYTES("lret", KERNEL_ENOTSUPP, 0xcb),
 	BYTES("far jmp", KERNEL_ENOTSUPP, 0xff, 0x2b),
 	BYTES("mov to ss", KERNEL_ENOTSUPP, 0x8e, 0xd0),
 	BYTES("pop fs", KERNEL_ENOTSUPP, 0x0f, 0xa1),
+#ifdef __x86_64__
 	BYTES("wrfsbase", KERNEL_ENOTSUPP, 0xf3, 0x48, 0x0f, 0xae, 0xd0),
 	BYTES("wrgsbase", KERNEL_ENOTSUPP, 0xf3, 0x48, 0x0f, 0xae, 0xd8),
-	BYTES("xbegin", KERNEL_ENOTSUPP, 0xc7, 0xf8, 0, 0, 0, 0),
 	BYTES("swapgs", KERNEL_ENOTSUPP, 0x0f, 0x01, 0xf8),
+#endif
+	BYTES("xbegin", KERNEL_ENOTSUPP, 0xc7, 0xf8, 0, 0, 0, 0),
 	BYTES("mov cr0", KERNEL_ENOTSUPP, 0x0f, 0x20, 0xc0),
 	BYTES("wrmsr", KERNEL_ENOTSUPP, 0x0f, 0x30),
 };
@@ -63,7 +65,7 @@ FIXTURE(file) {
 
 FIXTURE_SETUP(file)
 {
-	static const uint8_t mov_imm[] = { 0x48, 0xb8, 1 };
+	static const uint8_t mov_imm[] = { 0xc7, 0x05, 1 };
 	struct stat st;
 
 	memset(self->image, 0x90, sizeof(self->image));

@@ -26,6 +26,8 @@
 #define F_FSBASE	0x10
 #define F_GSBASE	0x20
 #define SEG_BASE	0x10000
+/* 32 bit: run it with the branch target in edi. */
+#define F_DITARGET	0x40
 
 #define A		F_MUST
 #define M		0

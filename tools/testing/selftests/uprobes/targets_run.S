@@ -19,6 +19,8 @@ insn_have_avx:	.skip 8
 	.section .rodata
 mxcsr_default:	.long 0x1f80
 
+#ifdef __x86_64__
+
 	.text
 	.globl	insn_run
 	.type	insn_run, @function
@@ -96,5 +98,79 @@ insn_exit_next:
 	pop	%rbx
 	ret
 	.size	insn_run, . - insn_run
+
+#else /* 32 bit */
+
+	.text
+	.globl	insn_run
+	.type	insn_run, @function
+insn_run:
+	push	%ebx
+	push	%ebp
+	push	%esi
+	push	%edi
+	mov	20(%esp), %edi
+	mov	24(%esp), %esi
+	mov	%edi, run_state
+	mov	%esi, run_code
+	mov	%esp, run_sp
+	cmpl	$0, insn_have_avx
+	je	1f
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7
+	vmovups	ST_YMM+32*\n(%edi), %ymm\n
+	.endr
+1:	fxrstor	ST_FX(%edi)
+	pushl	ST_FLAGS(%edi)
+	popf
+	mov	0(%edi), %eax
+	mov	4(%edi), %ecx
+	mov	8(%edi), %edx
+	mov	12(%edi), %ebx
+	mov	16(%edi), %esp
+	mov	20(%edi), %ebp
+	mov	24(%edi), %esi
+	mov	28(%edi), %edi
+	jmp	*run_code
+
+	.globl	insn_exit_branch, insn_exit_next
+insn_exit_branch:
+	movl	$1, run_path
+	jmp	1f
+insn_exit_next:
+	movl	$0, run_path
+1:	mov	%edi, run_di
+	mov	run_state, %edi
+	mov	%eax, 0(%edi)
+	mov	%ecx, 4(%edi)
+	mov	%edx, 8(%edi)
+	mov	%ebx, 12(%edi)
+	mov	%esp, 16(%edi)
+	mov	%ebp, 20(%edi)
+	mov	%esi, 24(%edi)
+	mov	run_sp, %esp
+	pushf
+	popl	ST_FLAGS(%edi)
+	cld
+	mov	run_di, %eax
+	mov	%eax, 28(%edi)
+	mov	run_path, %eax
+	mov	%eax, ST_PATH(%edi)
+	fxsave	ST_FX(%edi)
+	cmpl	$0, insn_have_avx
+	je	1f
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7
+	vmovups	%ymm\n, ST_YMM+32*\n(%edi)
+	.endr
+	vzeroupper
+1:	fninit
+	ldmxcsr	mxcsr_default
+	pop	%edi
+	pop	%esi
+	pop	%ebp
+	pop	%ebx
+	ret
+	.size	insn_run, . - insn_run
+
+#endif
 
 	.section .note.GNU-stack, "", @progbits

@@ -231,6 +231,7 @@ static noinline long jumps_out(long x)
 {
 	if (x & 1)
 		longjmp(jump, 1);
+	asm volatile("" : "+r" (x));
 	return x;
 }
 
@@ -260,9 +261,8 @@ TEST(jumped_over)
 
 static noinline long jumps_from(long depth)
 {
-	if (!depth)
-		longjmp(jump, 1);
-	return jumps_from(depth - 1) + 1;
+	jumps_out(!depth);
+	return depth ? jumps_from(depth - 1) + 1 : 0;
 }
 
 TEST(jumped_over_deep)

@@ -14,6 +14,8 @@
 
 #include "insn.c"
 #include "inat.c"
+#include "decode.c"
+#include "opcodes.c"
 #include "analyze.c"
 #include "riprel.c"
 
@@ -44,7 +46,7 @@ static void count_refused(const char *text, unsigned int why, const char *bytes)
 		return;
 	if (i == n_refused) {
 		n_refused++;
-		strcpy(refused[i].name, name);
+		memcpy(refused[i].name, name, sizeof(name));
 		refused[i].why = why;
 		snprintf(refused[i].example, sizeof(refused[i].example), "%.40s", bytes);
 	}
@@ -84,8 +86,12 @@ static void survey_one(const char *hex, const char *text, bool is64)
 
 	memset(bytes, 0x90, sizeof(bytes));
 	n = parse_bytes(hex, bytes, sizeof(bytes));
-	if (!n || strstr(text, "(bad)") || !strncmp(text, ".byte", 5))
+	if (!n || strstr(text, "(bad)") || !strncmp(text, ".byte", 5) ||
+	    !strncmp(text, "rex.", 4))
 		return;
+	/* objdump takes fwait and what follows for one instruction, CPUs do not. */
+	if (bytes[0] == 0x9b)
+		n = 1;
 
 	total++;
 	why = arch_uprobe_analyze(&au, bytes, sizeof(bytes), is64);

@@ -11,8 +11,5 @@
 #ifndef fallthrough
 #define fallthrough	__attribute__((__fallthrough__))
 #endif
-#ifndef swap
-#define swap(a, b)	do { typeof(a) tmp_ = (a); (a) = (b); (b) = tmp_; } while (0)
-#endif
 
 #endif

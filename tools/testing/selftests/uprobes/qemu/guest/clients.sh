@@ -6,6 +6,7 @@
 # tracer of system calls must not notice the probes.
 #
 # shellcheck disable=SC2094 # "script" and "report" are tools and files
+# shellcheck source=tools/testing/selftests/uprobes/qemu/guest/programs.sh
 . "$(dirname "$0")/programs.sh"
 
 ROUNDS=25

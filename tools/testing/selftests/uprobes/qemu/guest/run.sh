@@ -4,6 +4,7 @@
 # Probes in Debian's bash and libc, planted through tracefs and perf while an
 # unprobed run under gdb has said how often each instruction is executed. Exit
 # status 0 only if the probes count exactly the same.
+# shellcheck source=tools/testing/selftests/uprobes/qemu/guest/programs.sh
 . "$(dirname "$0")/programs.sh"
 
 ROUNDS=40

@@ -1,1 +1,2 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+#define __USER_DS	0x2b

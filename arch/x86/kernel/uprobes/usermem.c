@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * User-space probes, x86: the memory operands of emulated instructions.
+ *
+ * An access either succeeds or ends in the signal that the program would have
+ * got from the CPU: by page fault, by a non-canonical address (SIGSEGV, or
+ * SIGBUS through the stack segment), by alignment check, or by a shadow stack
+ * that does not agree.
+ */
+#include <linux/mm.h>
+#include <linux/mmu_context.h>
+#include <linux/pkeys.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+#include <asm/fpu/api.h>
+#include <asm/msr.h>
+#include <asm/processor-flags.h>
+#include <asm/ptrace.h>
+#include <asm/shstk.h>
+#include <asm/special_insns.h>
+#include <asm/trap_pf.h>
+#include <asm/trapnr.h>
+
+#include "usermem.h"
+
+/* ------------------------------------------------------------------ */
+/* Faults							      */
+/* ------------------------------------------------------------------ */
+
+static void note_trap(unsigned int trap_nr, unsigned long error_code)
+{
+	current->thread.trap_nr = trap_nr;
+	current->thread.error_code = error_code;
+}
+
+void uprobe_raise_gp(void)
+{
+	note_trap(X86_TRAP_GP, 0);
+	force_sig(SIGSEGV);
+}
+
+static void raise_ss(void)
+{
+	note_trap(X86_TRAP_SS, 0);
+	force_sig(SIGBUS);
+}
+
+static void raise_ac(void)
+{
+	note_trap(X86_TRAP_AC, 0);
+	force_sig_fault(SIGBUS, BUS_ADRALN, NULL);
+}
+
+/* The value that Intel's manual gives for a near ret is 1. */
+static void raise_cp_ret(void)
+{
+	note_trap(X86_TRAP_CP, 1);
+	force_sig_fault(SIGSEGV, SEGV_CPERR, NULL);
+}
+
+bool uprobe_canonical(unsigned long addr)
+{
+#ifdef CONFIG_X86_64
+	return __is_canonical_address(addr, __VIRTUAL_MASK_SHIFT + 1);
+#else
+	return true;
+#endif
+}
+
+/**
+ * struct access - one operand in user memory
+ * @addr: linear address
+ * @width: bytes, 1 to 8
+ * @write: it is written
+ * @stack: it is addressed through the stack segment
+ */
+struct access {
+	unsigned long addr;
+	unsigned int width;
+	bool write;
+	bool stack;
+};
+
+static void raise_pf(const struct access *a, unsigned long addr, unsigned long error_code,
+		     int sig, int code)
+{
+	note_trap(X86_TRAP_PF, error_code | X86_PF_USER | (a->write ? X86_PF_WRITE : 0));
+	current->thread.cr2 = addr;
+	force_sig_fault(sig, code, (void __user *)addr);
+}
+
+static bool vma_permits(const struct vm_area_struct *vma, bool write)
+{
+	/* Writable, but by calls only */
+	if (write && (vma->vm_flags & VM_SHADOW_STACK))
+		return false;
+	return vma->vm_flags & (write ? VM_WRITE : VM_READ | VM_WRITE | VM_EXEC);
+}
+
+static void raise_pkey(const struct access *a, unsigned long addr, int pkey)
+{
+	note_trap(X86_TRAP_PF, X86_PF_PROT | X86_PF_PK | X86_PF_USER |
+			       (a->write ? X86_PF_WRITE : 0));
+	current->thread.cr2 = addr;
+	force_sig_pkuerr((void __user *)addr, pkey);
+}
+
+/*
+ * Resolves a fault at @addr the way a fault from user mode is resolved (with
+ * userfaultfd this is not the same as one from the kernel), or raises the signal.
+ * Returns true if the access is worth another try.
+ */
+static bool resolve_fault(const struct access *a, unsigned long addr)
+{
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	bool unlocked = false;
+	int pkey = 0, err;
+
+	if (addr >= TASK_SIZE_MAX) {
+		raise_pf(a, addr, X86_PF_PROT, SIGSEGV, SEGV_MAPERR);
+		return false;
+	}
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, addr);
+	if (!vma) {
+		mmap_read_unlock(mm);
+		raise_pf(a, addr, 0, SIGSEGV, SEGV_MAPERR);
+		return false;
+	}
+	if (!vma_permits(vma, a->write)) {
+		mmap_read_unlock(mm);
+		raise_pf(a, addr, X86_PF_PROT, SIGSEGV, SEGV_ACCERR);
+		return false;
+	}
+	if (!arch_vma_access_permitted(vma, a->write, false, false)) {
+		pkey = vma_pkey(vma);
+		mmap_read_unlock(mm);
+		raise_pkey(a, addr, pkey);
+		return false;
+	}
+	err = fixup_user_fault(mm, addr, FAULT_FLAG_USER | (a->write ? FAULT_FLAG_WRITE : 0),
+			       &unlocked);
+	mmap_read_unlock(mm);
+
+	switch (err) {
+	case 0:
+		return !signal_pending(current);
+	case -EFAULT:
+		raise_pf(a, addr, 0, SIGBUS, BUS_ADRERR);
+		return false;
+	case -EHWPOISON:
+		note_trap(X86_TRAP_PF, X86_PF_USER);
+		current->thread.cr2 = addr;
+		force_sig_mceerr(BUS_MCEERR_AR, (void __user *)addr, PAGE_SHIFT);
+		return false;
+	default:
+		/* Out of memory or killed: back to the breakpoint, if anywhere. */
+		return false;
+	}
+}
+
+/* Which of the two pages it may touch did it fail on? The CPU names that one. */
+static unsigned long fault_address(const struct access *a)
+{
+	unsigned long last = a->addr + a->width - 1;
+	u8 byte;
+
+	if ((a->addr ^ last) < PAGE_SIZE)
+		return a->addr;
+	if (get_user(byte, (u8 __user *)a->addr))
+		return a->addr;
+	if (a->write && put_user(byte, (u8 __user *)a->addr))
+		return a->addr;
+	return last & PAGE_MASK;
+}
+
+/* Faults that do not depend on what is mapped */
+static bool check_access(const struct pt_regs *regs, const struct access *a)
+{
+	unsigned long addr = a->addr;
+
+#ifdef CONFIG_X86_64
+	addr = (unsigned long)untagged_addr((void __user *)addr);
+#endif
+	if (!uprobe_canonical(addr) || !uprobe_canonical(addr + a->width - 1)) {
+		if (a->stack)
+			raise_ss();
+		else
+			uprobe_raise_gp();
+		return false;
+	}
+	if ((regs->flags & X86_EFLAGS_AC) && (addr & (a->width - 1))) {
+		raise_ac();
+		return false;
+	}
+	return true;
+}
+
+static int try_read(const struct access *a, u64 *val)
+{
+	u8 v8 = 0;
+	u16 v16 = 0;
+	u32 v32 = 0;
+	u64 v64 = 0;
+	int err;
+
+	switch (a->width) {
+	case 1:
+		err = get_user(v8, (u8 __user *)a->addr);
+		*val = v8;
+		return err;
+	case 2:
+		err = get_user(v16, (u16 __user *)a->addr);
+		*val = v16;
+		return err;
+	case 4:
+		err = get_user(v32, (u32 __user *)a->addr);
+		*val = v32;
+		return err;
+	default:
+		err = get_user(v64, (u64 __user *)a->addr);
+		*val = v64;
+		return err;
+	}
+}
+
+static int try_write(const struct access *a, u64 val)
+{
+	switch (a->width) {
+	case 1:
+		return put_user((u8)val, (u8 __user *)a->addr);
+	case 2:
+		return put_user((u16)val, (u16 __user *)a->addr);
+	case 4:
+		return put_user((u32)val, (u32 __user *)a->addr);
+	default:
+		return put_user(val, (u64 __user *)a->addr);
+	}
+}
+
+bool uprobe_read_user(const struct pt_regs *regs, unsigned long addr, unsigned int width,
+		      bool stack, u64 *val)
+{
+	struct access a = { .addr = addr, .width = width, .stack = stack };
+
+	if (!check_access(regs, &a))
+		return false;
+	while (unlikely(try_read(&a, val)))
+		if (!resolve_fault(&a, fault_address(&a)))
+			return false;
+	return true;
+}
+
+bool uprobe_write_user(const struct pt_regs *regs, unsigned long addr, unsigned int width,
+		       bool stack, u64 val)
+{
+	struct access a = { .addr = addr, .width = width, .write = true, .stack = stack };
+
+	if (!check_access(regs, &a))
+		return false;
+	while (unlikely(try_write(&a, val)))
+		if (!resolve_fault(&a, fault_address(&a)))
+			return false;
+	return true;
+}
+
+/* ------------------------------------------------------------------ */
+/* Shadow stack							      */
+/* ------------------------------------------------------------------ */
+
+#ifdef CONFIG_X86_USER_SHADOW_STACK
+
+static u64 get_ssp(void)
+{
+	u64 ssp;
+
+	fpregs_lock_and_load();
+	rdmsrl(MSR_IA32_PL3_SSP, ssp);
+	fpregs_unlock();
+	return ssp;
+}
+
+static void set_ssp(u64 ssp)
+{
+	fpregs_lock_and_load();
+	wrmsrl(MSR_IA32_PL3_SSP, ssp);
+	fpregs_unlock();
+}
+
+/* Writes below the shadow stack pointer, which moves only in uprobe_shadow_commit(). */
+bool uprobe_shadow_push(unsigned long ret, u64 *ssp)
+{
+	struct access a = { .width = sizeof(u64), .write = true };
+
+	*ssp = 0;
+	if (!shstk_is_enabled())
+		return true;
+	*ssp = get_ssp() - sizeof(u64);
+	a.addr = *ssp;
+	if (write_user_shstk_64((u64 __user *)*ssp, ret)) {
+		raise_pf(&a, a.addr, X86_PF_SHSTK, SIGSEGV, SEGV_ACCERR);
+		return false;
+	}
+	return true;
+}
+
+/* True if there is none, or if it says that @ret is where to return to */
+bool uprobe_shadow_check(unsigned long ret, u64 *ssp)
+{
+	struct access a = { .width = sizeof(u64) };
+	u64 val;
+
+	*ssp = 0;
+	if (!shstk_is_enabled())
+		return true;
+	a.addr = get_ssp();
+	if (try_read(&a, &val)) {
+		raise_pf(&a, a.addr, X86_PF_SHSTK, SIGSEGV, SEGV_ACCERR);
+		return false;
+	}
+	if (val != ret) {
+		raise_cp_ret();
+		return false;
+	}
+	*ssp = a.addr + sizeof(u64);
+	return true;
+}
+
+void uprobe_shadow_commit(u64 ssp)
+{
+	if (ssp)
+		set_ssp(ssp);
+}
+
+#endif

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# usage: check.sh check | debug | kunit | clients
+#
+# Boots what was built and counts the results; the last line is
+# "N passed, N failed, N skipped". TESTS= picks programs ("64/insn*,32/*"),
+# LIMIT= is the time for one machine in seconds.
+#
+# check boots the tests twice, for what a hit depends on: a CPU with FSGSBASE
+# and AVX, and one without either (Nehalem), on 2 and on 4 virtual CPUs; then
+# Debian with its tracers. An i386 kernel runs the 32-bit programs.
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/qemu.sh
+. "$(dirname "${BASH_SOURCE[0]}")/qemu.sh"
+
+what=$1
+PICK=${TESTS:-64/*,32/*}
+LIMIT=${LIMIT:-1200}
+RUNS=()
+
+# A machine that fails is one of the results, not the end of the script.
+machine() {
+	local name=$1$SUFFIX
+	shift
+	RUNS+=("$OUT/results/$name")
+	boot "$name" "$@" || true
+}
+
+base=$OUT
+[ "$what" != debug ] || base=$OUT/debug
+[ -z "$SUFFIX" ] || base=$base/$ARCH
+
+case $what in
+check)
+	machine max "$base" TESTS="$PICK" LIMIT="$LIMIT"
+	machine nehalem "$base" CPU=Nehalem SMP=4 TESTS="$PICK" LIMIT="$LIMIT" APPEND=kunit.enable=0
+	if [ -z "$SUFFIX" ] && [ -z "${TESTS:-}" ]; then
+		machine clients "$base" DISK="$OUT/debian.img" TESTS=guest/clients.sh EACH=600 \
+			APPEND=kunit.enable=0
+	fi
+	;;
+debug)
+	machine debug "$base" MEM=3G TESTS="$PICK" LIMIT="$LIMIT" EACH=600
+	;;
+kunit)
+	machine kunit "$base" TESTS=none
+	;;
+clients)
+	machine clients "$base" IMAGE=guest.img DISK="$OUT/debian.img" TESTS=guest/clients.sh \
+		EACH=600 APPEND=kunit.enable=0
+	;;
+*)
+	die "no such check: $what" "check, debug, kunit or clients"
+	;;
+esac
+
+python3 "$TOP/scripts/results.py" "$TREE" "${RUNS[@]}"
