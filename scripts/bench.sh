@@ -13,18 +13,23 @@
 
 count() {
 	boot "$1" "$2" SMP=1 MACHINE='-icount shift=0,sleep=off' TESTS=bench/bench EACH=900 \
-		LIMIT=900 APPEND="kunit.enable=0 BENCH=$3" ||
+		LIMIT=900 APPEND="ARGS=$ARGS" ||
 		die "the $1 machine" "Its log: $OUT/results/$1/console.log"
 	grep -q '^### end bench/bench .*: exit 0$' "$OUT/results/$1/tests.log" ||
 		die "the bench program on the $1 machine" "See $OUT/results/$1/tests.log"
 }
 
-count bench-stock "$OUT/stock" "$1"
-count bench "$OUT" "$1"
+case $1 in
+full) ARGS=-n,2000 ;;
+quick) ARGS=-n,200,nop,push,call,mov_load,ret,sub,rip_load,uretprobe_nop ;;
+*) die "no such bench: $1" "full or quick" ;;
+esac
+count bench-stock "$OUT/stock"
+count bench "$OUT"
 printf '\n%-40s %10s %10s %8s\n' 'guest instructions per hit' stock ours ours/stock
-awk -F'\t' '
-	$1 != "row" { next }
-	FNR == NR { stock[$2] = $3; next }
-	{ printf "%-40s %10s %10s %8s\n", $2, ($2 in stock) ? stock[$2] : "-", $3,
-		stock[$2] > 0 ? sprintf("%.2f", $3 / stock[$2]) : "-" }
+awk '
+	NF < 2 || /^#/ { next }
+	FNR == NR { stock[$1] = $2; next }
+	{ printf "%-40s %10s %10s %8s\n", $1, ($1 in stock) ? stock[$1] : "-", $2,
+		stock[$1] > 0 && $2 > 0 ? sprintf("%.2f", $2 / stock[$1]) : "-" }
 	' "$OUT/results/bench-stock/tests.log" "$OUT/results/bench/tests.log" | tee "$OUT/results/bench.txt"

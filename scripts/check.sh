@@ -34,22 +34,22 @@ base=$OUT
 
 case $what in
 check)
-	machine max "$base" TESTS="$PICK" LIMIT="$LIMIT"
-	machine nehalem "$base" CPU=Nehalem SMP=4 TESTS="$PICK" LIMIT="$LIMIT" APPEND=kunit.enable=0
+	machine max "$base" TESTS="$PICK" LIMIT="$LIMIT" APPEND=kunit.enable=1
+	machine nehalem "$base" CPU=Nehalem SMP=4 TESTS="$PICK" LIMIT="$LIMIT"
 	if [ -z "$SUFFIX" ] && [ -z "${TESTS:-}" ]; then
-		machine clients "$base" DISK="$OUT/debian.img" TESTS=guest/clients.sh EACH=600 \
-			APPEND=kunit.enable=0
+		machine clients "$base" DISK="$OUT/debian.img" TESTS=guest/clients.sh EACH=600
 	fi
 	;;
 debug)
-	machine debug "$base" MEM=3G TESTS="$PICK" LIMIT="$LIMIT" EACH=600
+	machine debug "$base" MEM=3G TESTS="$PICK" LIMIT="$LIMIT" EACH=600 \
+		APPEND=kunit.enable=1
 	;;
 kunit)
-	machine kunit "$base" TESTS=none
+	machine kunit "$base" TESTS=none APPEND=kunit.enable=1
 	;;
 clients)
 	machine clients "$base" IMAGE=guest.img DISK="$OUT/debian.img" TESTS=guest/clients.sh \
-		EACH=600 APPEND=kunit.enable=0
+		EACH=600
 	;;
 *)
 	die "no such check: $what" "check, debug, kunit or clients"

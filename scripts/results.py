@@ -39,15 +39,15 @@ def fail(count, run, what):
 
 
 def kunit(tree, run, count):
-    """The KUnit cases in the console log; none there is no failure here."""
+    """The KUnit cases in the console log."""
     log = os.path.join(run, "console.log")
     text = open(log, errors="replace").read().replace("\r", "")
-    if "# Subtest:" not in text:
+    if "kunit.enable=1" not in text:
         return 0
     clean = os.path.join(run, "kunit.log")
     with open(clean, "w") as f:
         f.write(text)
-    got = subprocess.run([sys.executable, os.path.join(tree, "tools/testing/kunit/kunit.py"), "parse", clean],
+    got = subprocess.run([sys.executable, os.path.join(tree, "tools/testing/kunit/kunit.py"), "parse", os.path.abspath(clean)],
                          capture_output=True, text=True)
     with open(os.path.join(run, "kunit.result"), "w") as f:
         f.write(got.stdout + got.stderr)
@@ -56,8 +56,8 @@ def kunit(tree, run, count):
     count.passed += number.get("passed", 0)
     count.skipped += number.get("skipped", 0)
     bad = number.get("failed", 0) + number.get("crashed", 0) + number.get("errors", 0)
-    for line in re.findall(r"\[(?:FAILED|CRASHED|ERROR)\].*", got.stdout)[:bad or None]:
-        print("FAIL %s: KUnit %s" % (os.path.basename(run), line))
+    for line in re.findall(r"\[(?:FAILED|CRASHED|ERROR)\][^=\n]*$", got.stdout, re.M):
+        print("FAIL %s: KUnit %s" % (os.path.basename(run), line.strip()))
     count.failed += bad
     if not last or (got.returncode and not bad):
         fail(count, run, "kunit.py could not read the log, see kunit.result")

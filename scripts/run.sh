@@ -9,8 +9,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/qemu.sh"
 
 fine=1
-boot run "$OUT" IMAGE=guest.img DISK="$OUT/debian.img" TESTS=guest/run.sh EACH=300 LIMIT=420 \
-	APPEND=kunit.enable=0 || fine=0
+boot run "$OUT" IMAGE=guest.img DISK="$OUT/debian.img" TESTS=guest/run.sh EACH=300 LIMIT=420 || fine=0
 log=$OUT/results/run/tests.log
 sed '/^### /d' "$log"
 [ "$fine" = 1 ] || die "the machine of make run" "Its console: $OUT/results/run/console.log"

@@ -20,10 +20,6 @@ PROGRAMS=$OBJ/uprobes-tests
 build_modules() {
 	mkdir -p "$MODULES"
 	rsync -rlp --checksum "$SELFTESTS/modules/" "$MODULES/"
-	if [ "$VARIANT" = stock ]; then
-		# The peer has one interface of the two: only this module can use it.
-		echo 'obj-m := uprobe_bench.o' >"$MODULES/Makefile"
-	fi
 	kmake M="$MODULES" modules
 }
 
@@ -56,7 +52,7 @@ pack() {
 		[ "$ARCH" = i386 ] || cp "$PROGRAMS/bench" "$dir/tests/bench/"
 		find "$MODULES" "$OBJ/samples" -name '*.ko' -print0 | xargs -0 -r cp -t "$dir/tests/modules"
 	fi
-	mke2fs -q -t ext4 -O ^has_journal -E root_owner=0:0 -d "$dir" "$image" 256m
+	mke2fs -q -F -t ext4 -O ^has_journal -E root_owner=0:0 -d "$dir" "$image" 256m
 	rm -rf "$dir"
 }
 

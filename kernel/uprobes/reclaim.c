@@ -13,14 +13,18 @@
  * The grace period is call_srcu()'s, so a handler that sleeps for ever holds up
  * memory, not a task.
  */
-#include <linux/rhashtable.h>
+#include <linux/kthread.h>
 #include <linux/sched/mm.h>
 
 #include "internal.h"
 
 #define RECLAIM_AGAIN	(HZ / 50)
 
-enum { RECLAIMING };		/* bit of uprobe_mm->reclaiming */
+/*
+ * Bits of uprobe_mm->reclaiming: reclaim holds a reference; it was asked since
+ * its pass began. Who asks may hold no lock.
+ */
+enum { RECLAIMING, RECLAIM_ASKED };
 
 static void grace_period_over(struct rcu_head *rcu)
 {
@@ -37,6 +41,8 @@ static void grace_period_over(struct rcu_head *rcu)
  */
 void reclaim_kick(struct uprobe_mm *um)
 {
+	set_bit(RECLAIM_ASKED, &um->reclaiming);
+	/* Full order: reclaim() clears them, and looks, the other way round. */
 	if (test_and_set_bit(RECLAIMING, &um->reclaiming))
 		return;
 	uprobe_mm_hold(um);
@@ -81,6 +87,8 @@ static void tidy_mm(struct uprobe_mm *um)
 
 	if (!mmget_not_zero(mm))
 		return;
+	/* Unmapping is accounted to current->mm. */
+	kthread_use_mm(mm);
 	mmap_write_lock(mm);
 	mutex_lock(&um->lock);
 	revalidate_stale(um);
@@ -98,6 +106,7 @@ static void tidy_mm(struct uprobe_mm *um)
 	}
 	mutex_unlock(&um->lock);
 	mmap_write_unlock(mm);
+	kthread_unuse_mm(mm);
 	/* Not mmput(): the last one would wait for all that an exit waits for. */
 	mmput_async(mm);
 }
@@ -105,9 +114,11 @@ static void tidy_mm(struct uprobe_mm *um)
 static void reclaim(struct work_struct *work)
 {
 	struct uprobe_mm *um = container_of(work, struct uprobe_mm, work.work);
-	bool grace_period, busy;
+	bool grace_period, busy, again = false;
 
 	/* What was kicked for until now is done by this pass. */
+	clear_bit(RECLAIM_ASKED, &um->reclaiming);
+	smp_mb__after_atomic();
 	mutex_lock(&um->lock);
 	free_aged(um);
 	mutex_unlock(&um->lock);
@@ -117,15 +128,20 @@ static void reclaim(struct work_struct *work)
 	mutex_lock(&um->lock);
 	busy = !list_empty(&um->aging);
 	grace_period = !list_empty(&um->dead);
-	if (grace_period)
+	if (grace_period) {
 		list_splice_tail_init(&um->dead, &um->aging);
-	else if (!busy)
+	} else if (!busy) {
 		clear_bit(RECLAIMING, &um->reclaiming);
+		/* Pairs with reclaim_kick(): one of us sees the other. */
+		smp_mb__after_atomic();
+		again = test_bit(RECLAIM_ASKED, &um->reclaiming) &&
+			!test_and_set_bit(RECLAIMING, &um->reclaiming);
+	}
 	mutex_unlock(&um->lock);
 
 	if (grace_period)
 		call_srcu(&uprobes_srcu, &um->gp, grace_period_over);
-	else if (busy)
+	else if (busy || again)
 		queue_delayed_work(system_unbound_wq, &um->work, RECLAIM_AGAIN);
 	else
 		uprobe_mm_put(um);

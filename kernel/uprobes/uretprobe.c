@@ -29,6 +29,11 @@ static bool slot_less(struct rb_node *a, const struct rb_node *b)
 	       rb_entry(b, struct pending_return, node)->slot;
 }
 
+static bool slot_less_or_same(struct rb_node *a, const struct rb_node *b)
+{
+	return !slot_less((struct rb_node *)b, a);
+}
+
 /* Note @p as the innermost of the current thread. */
 static void link_pending(struct uprobe_thread *t, struct pending_return *p)
 {
@@ -289,7 +294,8 @@ int uretprobe_copy(struct uprobe_thread *child, struct uprobe_thread *parent)
 		copy->pub.next = NULL;
 		copy->pprev = last ? &last->pub.next : &child->pub.return_instances;
 		*copy->pprev = &copy->pub;
-		rb_add(&copy->node, &child->returns, slot_less);
+		/* The inner one of two with the same slot was added first here. */
+		rb_add(&copy->node, &child->returns, slot_less_or_same);
 		child->depth++;
 		last = copy;
 	}

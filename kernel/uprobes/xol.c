@@ -271,8 +271,9 @@ void xol_area_free(struct uprobe_mm *um)
 
 /**
  * xol_area_drop - unmap the area if it is of no use any more
- * @um: its mm has users, mmap_lock held for writing
+ * @um: its mm has users, mmap_lock held for writing; @um->lock held
  *
+ * Context: current->mm is the mm.
  * Return: false if it is in use.
  */
 bool xol_area_drop(struct uprobe_mm *um)

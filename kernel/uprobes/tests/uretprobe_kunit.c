@@ -163,7 +163,10 @@ static void call_and_return(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, seen[0].ip, 0x1234UL);
 	expect_pending(test, &s, 0);
 	KUNIT_EXPECT_EQ(test, uprobe_stat_sum(UPROBE_STAT_RETURNS), returns + 1);
-	/* Nobody waits for anything: the area is of no use. */
+	/* Kept for the next call, as long as there are probes that need it. */
+	KUNIT_EXPECT_EQ(test, s.um->area.vaddr, trampoline);
+	unregister_uprobe(s.u[0]);
+	unregister_uprobe(s.u[1]);
 	KUNIT_EXPECT_TRUE(test, wait_for(READ_ONCE(s.um->area.vaddr) == 0));
 }
 
@@ -372,11 +375,15 @@ static void unregistered_meanwhile(struct kunit *test)
 	slot = s.stack - 64;
 	call(test, &s, 0, slot, 0x1234);
 	unregister_uprobe(s.u[0]);
+	unregister_uprobe(s.u[1]);
+	/* Somebody is still to come there. */
+	KUNIT_EXPECT_TRUE(test, wait_for(!READ_ONCE(s.um->reclaiming)));
 	KUNIT_EXPECT_EQ(test, word_at(test, slot), READ_ONCE(s.um->area.vaddr));
 	KUNIT_EXPECT_TRUE(test, arrive(&s, slot + WORD));
 	KUNIT_EXPECT_EQ(test, s.regs.ip, 0x1234UL);
 	KUNIT_EXPECT_EQ(test, nr_seen, 0);
 	expect_pending(test, &s, 0);
+	KUNIT_EXPECT_TRUE(test, wait_for(READ_ONCE(s.um->area.vaddr) == 0));
 }
 
 static void unregistered_by_its_handler(struct kunit *test)
@@ -400,22 +407,23 @@ static void unregistered_by_its_handler(struct kunit *test)
 
 static void copied_by_fork(struct kunit *test)
 {
+	struct uprobe_thread *child, *parent;
 	struct return_instance *a, *b;
-	struct uprobe_thread *child;
 	struct scene s;
 	unsigned int refs;
 
 	scene_make(test, &s);
 	call(test, &s, 0, s.stack - 64, 0x1111);
-	call(test, &s, 1, s.stack - 128, 0x2222);
+	call(test, &s, 0, s.stack - 128, 0x2222);
+	enter(test, &s, 1, s.stack - 128);
 	refs = refcount_read(&s.u[0]->pp->refs);
 	child = kunit_kzalloc(test, sizeof(*child), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, child);
 	child->um = s.um;
 	KUNIT_ASSERT_EQ(test, uretprobe_copy(child, s.t), 0);
-	KUNIT_EXPECT_EQ(test, child->depth, 2);
-	KUNIT_EXPECT_EQ(test, atomic_read(&s.um->pending), 4);
-	KUNIT_EXPECT_EQ(test, refcount_read(&s.u[0]->pp->refs), refs + 1);
+	KUNIT_EXPECT_EQ(test, child->depth, 3);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.um->pending), 6);
+	KUNIT_EXPECT_EQ(test, refcount_read(&s.u[0]->pp->refs), refs + 2);
 	a = s.t->pub.return_instances;
 	b = child->pub.return_instances;
 	for (; a && b; a = a->next, b = b->next) {
@@ -425,10 +433,20 @@ static void copied_by_fork(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, a);
 	KUNIT_EXPECT_NULL(test, b);
 
+	/* It returns in the same order. */
+	parent = s.t;
+	s.t = child;
+	KUNIT_EXPECT_TRUE(test, arrive(&s, s.stack - 128 + WORD));
+	s.t = parent;
+	KUNIT_EXPECT_EQ(test, s.regs.ip, 0x2222UL);
+	KUNIT_EXPECT_EQ(test, nr_seen, 2);
+	KUNIT_EXPECT_EQ(test, seen[0].func, s.func[1]);
+	KUNIT_EXPECT_EQ(test, seen[1].func, s.func[0]);
+
 	uretprobe_forget(child);
 	KUNIT_EXPECT_EQ(test, child->depth, 0);
 	KUNIT_EXPECT_EQ(test, refcount_read(&s.u[0]->pp->refs), refs);
-	expect_pending(test, &s, 2);
+	expect_pending(test, &s, 3);
 }
 
 /* No trampoline can be had: the stack is as it was. */
@@ -457,6 +475,9 @@ static void thread_ends(struct kunit *test)
 
 	scene_make(test, &s);
 	call(test, &s, 0, s.stack - 64, 0x1234);
+	unregister_uprobe(s.u[0]);
+	unregister_uprobe(s.u[1]);
+	KUNIT_EXPECT_TRUE(test, wait_for(!READ_ONCE(s.um->reclaiming)));
 	KUNIT_EXPECT_NE(test, s.um->area.vaddr, 0UL);
 	uprobe_free_utask(current);
 	KUNIT_EXPECT_NULL(test, current->utask);

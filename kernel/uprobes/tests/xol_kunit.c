@@ -443,7 +443,8 @@ static bool mapped(unsigned long vaddr)
 	return there;
 }
 
-static void goes_with_its_last_slot(struct kunit *test)
+/* Slots or not: as long as there is a probe that may need one. */
+static void goes_with_the_last_probe(struct kunit *test)
 {
 	struct place p = place_make(test);
 	struct uprobe_site *a = site_with_slot(test, &p, 0), *b = site_with_slot(test, &p, 1);
@@ -451,15 +452,20 @@ static void goes_with_its_last_slot(struct kunit *test)
 
 	retire(a);
 	KUNIT_ASSERT_TRUE(test, wait_for(READ_ONCE(p.um->area.used) == 1));
+	retire(b);
+	KUNIT_ASSERT_TRUE(test, wait_for(READ_ONCE(p.um->area.used) == 0));
+	KUNIT_ASSERT_TRUE(test, wait_for(!READ_ONCE(p.um->reclaiming)));
 	KUNIT_EXPECT_TRUE(test, mapped(vaddr));
 	KUNIT_EXPECT_EQ(test, p.um->area.vaddr, vaddr);
-	retire(b);
+
+	unregister_uprobe(p.u);
 	KUNIT_EXPECT_TRUE(test, wait_for(READ_ONCE(p.um->area.vaddr) == 0));
-	KUNIT_EXPECT_FALSE(test, mapped(vaddr));
-	KUNIT_EXPECT_NULL(test, p.um->area.file);
+	KUNIT_EXPECT_TRUE(test, wait_for(!mapped(vaddr)));
+	KUNIT_EXPECT_TRUE(test, wait_for(!READ_ONCE(p.um->area.file)));
 	KUNIT_EXPECT_EQ(test, uprobe_get_trampoline_vaddr(), UPROBE_NO_TRAMPOLINE_VADDR);
 
 	/* And comes again when it is needed again. */
+	uprobe_test_register(test, p.u);
 	site_with_slot(test, &p, 2);
 	KUNIT_EXPECT_TRUE(test, mapped(p.um->area.vaddr));
 }
@@ -510,7 +516,7 @@ static struct kunit_case xol_cases[] = {
 	KUNIT_CASE_SLOW(all_busy),
 	KUNIT_CASE_SLOW(hit_in_the_future_is_not_old),
 	KUNIT_CASE_SLOW(new_owner_is_not_old),
-	KUNIT_CASE(goes_with_its_last_slot),
+	KUNIT_CASE(goes_with_the_last_probe),
 	KUNIT_CASE(stays_for_pending_returns),
 	{ }
 };

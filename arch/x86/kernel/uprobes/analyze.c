@@ -390,8 +390,12 @@ static enum uprobe_refusal group5(struct arch_uprobe *au, const struct decoded *
 static enum uprobe_refusal loop(struct arch_uprobe *au, const struct decoded *d)
 {
 	static const u8 ops[] = { EMU_LOOPNE, EMU_LOOPE, EMU_LOOP, EMU_JCXZ };
-	enum uprobe_refusal why = branch(au, d, ops[d->op & 3]);
+	enum uprobe_refusal why;
 
+	/* There are CPUs that take f2 before loope for loopne. */
+	if (d->rep)
+		return UPROBE_REFUSE_MODE;
+	why = branch(au, d, ops[d->op & 3]);
 	au->width = d->insn.addr_bytes;
 	return why;
 }

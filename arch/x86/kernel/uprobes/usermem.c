@@ -51,13 +51,6 @@ static void raise_ac(void)
 	force_sig_fault(SIGBUS, BUS_ADRALN, NULL);
 }
 
-/* The value that Intel's manual gives for a near ret is 1. */
-static void raise_cp_ret(void)
-{
-	note_trap(X86_TRAP_CP, 1);
-	force_sig_fault(SIGSEGV, SEGV_CPERR, NULL);
-}
-
 bool uprobe_canonical(unsigned long addr)
 {
 #ifdef CONFIG_X86_64
@@ -271,6 +264,13 @@ bool uprobe_write_user(const struct pt_regs *regs, unsigned long addr, unsigned 
 /* ------------------------------------------------------------------ */
 
 #ifdef CONFIG_X86_USER_SHADOW_STACK
+
+/* The value that Intel's manual gives for a near ret is 1. */
+static void raise_cp_ret(void)
+{
+	note_trap(X86_TRAP_CP, 1);
+	force_sig_fault(SIGSEGV, SEGV_CPERR, NULL);
+}
 
 static u64 get_ssp(void)
 {

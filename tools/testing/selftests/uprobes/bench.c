@@ -31,6 +31,7 @@
 	asm("	.text\n"						\
 	    "	.balign	64\n"						\
 	    "run_" #name ":\n"						\
+	    "	push	%rbp\n"						\
 	    "	push	%r12\n"						\
 	    "	sub	$64, %rsp\n"					\
 	    "	mov	%rdi, %r12\n"					\
@@ -40,21 +41,22 @@
 	    "	jnz	1b\n"						\
 	    "	add	$64, %rsp\n"					\
 	    "	pop	%r12\n"						\
+	    "	pop	%rbp\n"						\
 	    "	ret\n")
 
 asm("	.data\n"
-    "	.balign	32\n"
-    "bench_data: .quad 1, 2, 3, 4\n"
-    "	.text\n"
-    "bench_leaf:	ret\n"
-    "at_ret_leaf:	ret\n"
-    "at_ret_nop:	nop\n"
-    "		ret\n"
-    "at_ret_push:	push	%rbp\n"
-    "		pop	%rbp\n"
-    "		ret\n"
-    "at_ret_step:	xor	%edx, %edx\n"
-    "		ret\n");
+	"	.balign	32\n"
+	"bench_data: .quad 1, 2, 3, 4\n"
+	"	.text\n"
+	"bench_leaf:	ret\n"
+	"at_ret_leaf:	ret\n"
+	"at_ret_nop:	nop\n"
+	"		ret\n"
+	"at_ret_push:	push	%rbp\n"
+	"		pop	%rbp\n"
+	"		ret\n"
+	"at_ret_step:	xor	%edx, %edx\n"
+	"		ret\n");
 
 extern const char at_ret_leaf[], at_ret_nop[], at_ret_push[], at_ret_step[];
 
@@ -256,8 +258,11 @@ int main(int argc, char **argv)
 		return 2;
 	snprintf(dir, sizeof(dir), "%s", self);
 	dirname(dir);
-	if (!*ko)
+	if (!*ko) {
 		snprintf(ko, sizeof(ko), "%s/uprobe_bench.ko", dir);
+		if (access(ko, R_OK))
+			snprintf(ko, sizeof(ko), "%s/../modules/uprobe_bench.ko", dir);
+	}
 	module_fd = open(ko, O_RDONLY | O_CLOEXEC);
 	if (module_fd < 0) {
 		fprintf(stderr, "bench: %s: %s\n", ko, strerror(errno));

@@ -411,6 +411,18 @@ static inline bool debugfs_line(const char *file, const char *a, const char *b, 
 	return found;
 }
 
+/* A number from debugfs uprobes/stats; -1 if it is not there. */
+static inline long debugfs_stat(const char *name)
+{
+	char line[512], key[64];
+	long value;
+
+	snprintf(key, sizeof(key), "%s ", name);
+	if (!debugfs_line("stats", key, NULL, line, sizeof(line)))
+		return -1;
+	return sscanf(line, "%*s %ld", &value) == 1 ? value : -1;
+}
+
 static inline int trace_add(const char *fmt, ...)
 {
 	char buf[512];
@@ -526,11 +538,11 @@ static inline void uprobes_test_setup(void)
 	}
 }
 
-#define UPROBES_TEST_MAIN						\
-int main(int argc, char **argv)						\
-{									\
-	uprobes_test_setup();						\
-	return test_harness_run(argc, argv);				\
+/* main() of every test */
+static inline int uprobes_test_main(int argc, char **argv)
+{
+	uprobes_test_setup();
+	return test_harness_run(argc, argv);
 }
 
 #endif /* UPROBES_SELFTEST_COMMON_H */

@@ -59,11 +59,15 @@ FIXTURE_TEARDOWN(two)
 	codefile_drop(&self->file);
 }
 
-#define ASK(a) do {								\
-	ASSERT_EQ(1, write(self->ask[1], "", 1));				\
-	ASSERT_EQ(sizeof(a), read(self->answer[0], &(a), sizeof(a)));		\
-	EXPECT_EQ(1, (a).value);						\
-} while (0)
+static struct answer ask(struct __test_metadata *_metadata, const struct _test_data_two *self)
+{
+	struct answer a = { };
+
+	EXPECT_EQ(1, write(self->ask[1], "", 1));
+	EXPECT_EQ(sizeof(a), read(self->answer[0], &a, sizeof(a)));
+	EXPECT_EQ(1, a.value);
+	return a;
+}
 
 TEST_F(two, own_probe_stays_here)
 {
@@ -72,7 +76,7 @@ TEST_F(two, own_probe_stays_here)
 
 	ASSERT_EQ(0, probe_task(&own, self->file.path, GEN_ADD, 0, 0));
 	EXPECT_EQ(0xcc, self->text[GEN_ADD]);
-	ASK(a);
+	a = ask(_metadata, self);
 	EXPECT_EQ(0x83, a.byte);
 	EXPECT_EQ(0, a.anonymous);
 	EXPECT_EQ(0, a.area);
@@ -90,11 +94,11 @@ TEST_F(two, childs_probe_stays_there)
 	EXPECT_EQ(0x83, self->text[GEN_ADD]);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	EXPECT_EQ(0, probe_hits(&its));
-	ASK(a);
+	a = ask(_metadata, self);
 	EXPECT_EQ(0xcc, a.byte);
 	EXPECT_EQ(1, probe_hits(&its));
 	probe_close(&its);
-	ASK(a);
+	a = ask(_metadata, self);
 	EXPECT_EQ(0x83, a.byte);
 	EXPECT_EQ(0, a.anonymous);
 }
@@ -107,26 +111,26 @@ TEST_F(two, wanted_by_two)
 
 	ASSERT_EQ(0, probe_task(&own, self->file.path, GEN_ADD, 0, 0));
 	ASSERT_EQ(0, probe_task(&its, self->file.path, GEN_ADD, 0, self->child));
-	ASK(a);
+	a = ask(_metadata, self);
 	EXPECT_EQ(0xcc, a.byte);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	EXPECT_EQ(1, probe_hits(&own));
 	EXPECT_EQ(1, probe_hits(&its));
 
 	ASSERT_EQ(0, probe_all(&all, self->file.path, GEN_ADD, 0));
-	ASK(a);
+	a = ask(_metadata, self);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	EXPECT_EQ(2, probe_hits(&own));
 	EXPECT_EQ(2, probe_hits(&its));
 	EXPECT_EQ(2, probe_hits(&all));
 
 	probe_close(&its);
-	ASK(a);
+	a = ask(_metadata, self);
 	EXPECT_EQ(0xcc, a.byte);
 	EXPECT_EQ(3, probe_hits(&all));
 
 	probe_close(&all);
-	ASK(a);
+	a = ask(_metadata, self);
 	EXPECT_EQ(0x83, a.byte);
 	EXPECT_EQ(0xcc, self->text[GEN_ADD]);
 	EXPECT_EQ(1, gen_call(self->text, 0));
@@ -194,4 +198,7 @@ TEST_F(two, switched_off_and_on)
 	probe_close(&own);
 }
 
-UPROBES_TEST_MAIN
+int main(int argc, char **argv)
+{
+	return uprobes_test_main(argc, argv);
+}

@@ -43,11 +43,13 @@ FIXTURE_TEARDOWN(probed)
 	codefile_drop(&self->file);
 }
 
-#define EXPECT_HITS(n) do {				\
-	EXPECT_EQ(n, probe_hits(&self->nop));		\
-	EXPECT_EQ(n, probe_hits(&self->add));		\
-	EXPECT_EQ(n, probe_hits(&self->ret));		\
-} while (0)
+static void expect_hits(struct __test_metadata *_metadata,
+			const struct _test_data_probed *self, uint64_t n)
+{
+	EXPECT_EQ(n, probe_hits(&self->nop));
+	EXPECT_EQ(n, probe_hits(&self->add));
+	EXPECT_EQ(n, probe_hits(&self->ret));
+}
 
 static int call_many(const uint8_t *text, int n)
 {
@@ -69,7 +71,7 @@ TEST_F(probed, fork)
 		EXPECT_EQ(0, call_many(self->text, 20));
 		EXPECT_EQ(0, child_status(pid));
 	}
-	EXPECT_HITS(1 + 400);
+	expect_hits(_metadata, self, 1 + 400);
 }
 
 /* Taken out of both, the child being one that has not hit yet. */
@@ -127,7 +129,7 @@ TEST_F(probed, vfork)
 		EXPECT_EQ(0, call_many(self->text, 10));
 	}
 	EXPECT_EQ(0, vforked.wrong);
-	EXPECT_HITS(1 + 200);
+	expect_hits(_metadata, self, 1 + 200);
 }
 
 /* Grandchildren, and a parent that is gone before they hit. */
@@ -157,7 +159,7 @@ TEST_F(probed, orphans)
 		ASSERT_EQ(1, read(done[0], &byte, 1));
 		EXPECT_EQ(0, byte);
 	}
-	EXPECT_HITS(1 + 50);
+	expect_hits(_metadata, self, 1 + 50);
 }
 
 static void *thread_body(void *text)
@@ -178,7 +180,7 @@ TEST_F(probed, threads)
 			EXPECT_EQ(NULL, wrong);
 		}
 	}
-	EXPECT_HITS(1 + 5 * 8 * 500);
+	expect_hits(_metadata, self, 1 + 5 * 8 * 500);
 }
 
 /* One thread forks while the others are hitting. */
@@ -219,7 +221,7 @@ TEST_F(probed, fork_among_threads)
 		EXPECT_LE(0, (long)n);
 		total += (long)n;
 	}
-	EXPECT_HITS(total);
+	expect_hits(_metadata, self, total);
 }
 
 /* A thread takes the whole process down while others are in the middle of it. */
@@ -272,7 +274,7 @@ TEST_F(probed, exec)
 	}
 	hits = probe_hits(&self_give);
 	EXPECT_EQ(1 + 5 * (1 + 10), hits);
-	EXPECT_HITS(1 + 5 * (1 + 10));
+	expect_hits(_metadata, self, 1 + 5 * (1 + 10));
 	probe_close(&self_give);
 }
 
@@ -328,19 +330,19 @@ TEST(pending_over_fork)
 /* What a wrapper of vfork does: leaves in both with the return address kept. */
 long vfork_wrapper(void);
 asm("	.text\n"
-    "vfork_wrapper:\n"
+	"vfork_wrapper:\n"
 #ifdef __x86_64__
-    "	pop	%rdi\n"
-    "	mov	$58, %eax\n"
-    "	syscall\n"
-    "	push	%rdi\n"
+	"	pop	%rdi\n"
+	"	mov	$58, %eax\n"
+	"	syscall\n"
+	"	push	%rdi\n"
 #else
-    "	pop	%edx\n"
-    "	mov	$190, %eax\n"
-    "	int	$0x80\n"
-    "	push	%edx\n"
+	"	pop	%edx\n"
+	"	mov	$190, %eax\n"
+	"	int	$0x80\n"
+	"	push	%edx\n"
 #endif
-    "	ret\n");
+	"	ret\n");
 
 TEST(pending_over_vfork)
 {
@@ -378,6 +380,5 @@ int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "--hit"))
 		return hit_and_exit(argv[2]);
-	uprobes_test_setup();
-	return test_harness_run(argc, argv);
+	return uprobes_test_main(argc, argv);
 }

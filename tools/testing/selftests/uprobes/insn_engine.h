@@ -119,7 +119,7 @@ static void prepare(struct insn_state *st, const struct subject *s, unsigned int
 
 	memset(st, 0, sizeof(*st));
 	st->flags = flag_sets[run];
-	st->gpr[0] = (unsigned long)0x1122334455667788ULL + run;
+	st->gpr[0] = 0x1122334455667788ULL + run;
 	st->gpr[1] = 7;
 	st->gpr[2] = 2;
 	st->gpr[3] = (unsigned long)insn_data + DATA_MID;

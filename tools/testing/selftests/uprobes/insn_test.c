@@ -44,10 +44,13 @@ TEST(across_pages)
 	ASSERT_NE(text, MAP_FAILED);
 	for (int i = 0; i < nr_subjects; i++) {
 		subjects[i].code = text + subjects[i].where.offset;
-		strcpy(subjects[i].where.path, file.path);
+		memcpy(subjects[i].where.path, file.path, sizeof(file.path));
 	}
 	EXPECT_EQ(0, compare_all(_metadata, 100));
 	codefile_drop(&file);
 }
 
-UPROBES_TEST_MAIN
+int main(int argc, char **argv)
+{
+	return uprobes_test_main(argc, argv);
+}

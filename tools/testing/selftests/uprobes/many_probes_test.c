@@ -89,4 +89,7 @@ TEST_F(many, cycles)
 	}
 }
 
-UPROBES_TEST_MAIN
+int main(int argc, char **argv)
+{
+	return uprobes_test_main(argc, argv);
+}

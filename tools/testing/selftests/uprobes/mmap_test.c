@@ -33,8 +33,7 @@ FIXTURE_TEARDOWN(text)
 	codefile_drop(&self->file);
 }
 
-#define ATTACH(which, at)								\
-	ASSERT_EQ(0, probe_all(&self->which, self->file.path, at, 0))
+#define ATTACH(probe, at)	ASSERT_EQ(0, probe_all(probe, self->file.path, at, 0))
 
 /* ---- the area ---- */
 
@@ -42,7 +41,7 @@ TEST_F(text, no_area_for_emulated)
 {
 	struct map m;
 
-	ATTACH(nop, GEN_NOP);
+	ATTACH(&self->nop, GEN_NOP);
 	for (int i = 0; i < 10; i++)
 		ASSERT_EQ(1, gen_call(self->text, 0));
 	EXPECT_EQ(10, probe_hits(&self->nop));
@@ -88,7 +87,7 @@ TEST_F(text, area)
 	struct map m;
 
 	EXPECT_FALSE(xol_map(0, &m));
-	ATTACH(add, GEN_ADD);
+	ATTACH(&self->add, GEN_ADD);
 	for (int i = 0; i < 10; i++)
 		ASSERT_EQ(1, gen_call(self->text, 0));
 	EXPECT_EQ(10, probe_hits(&self->add));
@@ -116,7 +115,7 @@ TEST_F(text, area)
 	EXPECT_EQ(1, gen_call(self->text, 0));
 
 	/* and once more, now that there has been one */
-	ATTACH(add, GEN_ADD);
+	ATTACH(&self->add, GEN_ADD);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	EXPECT_TRUE(xol_map(0, &m));
 }
@@ -310,8 +309,8 @@ TEST_F(text, given_back)
 	dirty = smaps_kb(self->text, "Private_Dirty");
 
 	for (int round = 0; round < 3; round++) {
-		ATTACH(add, GEN_ADD);
-		ATTACH(nop, GEN_SIZE * 3 + GEN_NOP);
+		ATTACH(&self->add, GEN_ADD);
+		ATTACH(&self->nop, GEN_SIZE * 3 + GEN_NOP);
 		EXPECT_EQ(0xcc, self->text[GEN_ADD]);
 		EXPECT_EQ(0xcc, self->text[GEN_SIZE * 3]);
 		EXPECT_EQ(4, smaps_kb(self->text, "Anonymous"));
@@ -334,7 +333,7 @@ TEST_F(text, mapped_later)
 	uint8_t *second;
 
 	munmap(self->text, PAGE);
-	ATTACH(add, GEN_ADD);
+	ATTACH(&self->add, GEN_ADD);
 	self->text = codefile_map(&self->file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
 	second = codefile_map(&self->file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
 	EXPECT_EQ(1, gen_call(self->text, 0));
@@ -349,7 +348,7 @@ TEST_F(text, made_executable_later)
 {
 	uint8_t *second = codefile_map(&self->file, PROT_READ, MAP_PRIVATE);
 
-	ATTACH(add, GEN_ADD);
+	ATTACH(&self->add, GEN_ADD);
 	ASSERT_EQ(0, mprotect(second, PAGE, PROT_READ | PROT_EXEC));
 	EXPECT_EQ(1, gen_call(second, 0));
 	EXPECT_EQ(1, gen_call(self->text, 0));
@@ -360,14 +359,14 @@ TEST_F(text, made_executable_later)
 
 TEST_F(text, unmapped)
 {
-	ATTACH(add, GEN_ADD);
+	ATTACH(&self->add, GEN_ADD);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	ASSERT_EQ(0, munmap(self->text, PAGE));
 	probe_close(&self->add);
 	EXPECT_TRUE(xol_gone(0, 5));
 
 	/* Other code at the same address is not taken for the probed one. */
-	ATTACH(add, GEN_ADD);
+	ATTACH(&self->add, GEN_ADD);
 	self->text = codefile_map(&self->file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	ASSERT_EQ(self->text, mmap(self->text, PAGE, PROT_READ | PROT_WRITE,
@@ -387,8 +386,8 @@ TEST_F(text, moved)
 	uint8_t *moved;
 
 	ASSERT_NE(MAP_FAILED, room);
-	ATTACH(add, GEN_ADD);
-	ATTACH(nop, GEN_NOP);
+	ATTACH(&self->add, GEN_ADD);
+	ATTACH(&self->nop, GEN_NOP);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	moved = mremap(self->text, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, room + 8 * PAGE);
 	ASSERT_NE(MAP_FAILED, moved);
@@ -405,7 +404,7 @@ TEST_F(text, moved)
 /* The page with the breakpoint is thrown away: the file's own comes instead. */
 TEST_F(text, thrown_away)
 {
-	ATTACH(add, GEN_ADD);
+	ATTACH(&self->add, GEN_ADD);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	ASSERT_EQ(0, madvise(self->text, PAGE, MADV_DONTNEED));
 	for (int i = 0; i < 5; i++)
@@ -415,7 +414,7 @@ TEST_F(text, thrown_away)
 	EXPECT_EQ(0, memcmp(self->text, self->image, PAGE));
 
 	/* The next probe there is planted as if nothing had been. */
-	ATTACH(add, GEN_ADD);
+	ATTACH(&self->add, GEN_ADD);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	EXPECT_EQ(1, probe_hits(&self->add));
 }
@@ -478,7 +477,7 @@ TEST_F(text, truncated)
 
 	ASSERT_EQ(0, pipe(go));
 	ASSERT_EQ(0, pipe(back));
-	ATTACH(add, GEN_ADD);
+	ATTACH(&self->add, GEN_ADD);
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
@@ -540,7 +539,7 @@ TEST_F(text, foreign_int3)
 TEST_F(text, int3_over_ours)
 {
 	signal(SIGTRAP, on_trap);
-	ATTACH(nop, GEN_NOP);
+	ATTACH(&self->nop, GEN_NOP);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	EXPECT_EQ(0, traps);
 	patch(_metadata, self->text + GEN_NOP + 1, "\xcc\x90\x90\x90\x90", 5);
@@ -565,7 +564,7 @@ TEST_F(text, changed_before)
 /* Behind the breakpoint. */
 TEST_F(text, changed_after)
 {
-	ATTACH(add, GEN_ADD);
+	ATTACH(&self->add, GEN_ADD);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	patch(_metadata, self->text + GEN_ADD + 2, "\x05", 1);
 	for (int i = 0; i < 3; i++)
@@ -579,7 +578,7 @@ TEST_F(text, changed_after)
 /* The breakpoint itself, by another instruction. */
 TEST_F(text, overwritten)
 {
-	ATTACH(add, GEN_ADD);
+	ATTACH(&self->add, GEN_ADD);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	patch(_metadata, self->text + GEN_ADD, "\x83\xe8\x07", 3);
 	for (int i = 0; i < 3; i++)
@@ -590,4 +589,7 @@ TEST_F(text, overwritten)
 	EXPECT_EQ(0, memcmp(self->text + GEN_ADD, "\x83\xe8\x07", 3));
 }
 
-UPROBES_TEST_MAIN
+int main(int argc, char **argv)
+{
+	return uprobes_test_main(argc, argv);
+}

@@ -2,7 +2,7 @@
 /*
  * The interface for kernel code, register_uprobe() and the one of 6.12, by way
  * of modules/uprobe_test.ko, which is looked for beside this program, in
- * modules/ there, and where UPROBE_MODULES says.
+ * modules/ there and in ../modules/, and where UPROBE_MODULES says.
  */
 #include "common.h"
 
@@ -33,6 +33,10 @@ static int open_module(const char *name)
 		snprintf(path, sizeof(path), "%s/modules/%s", self, name);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 	}
+	if (fd < 0) {
+		snprintf(path, sizeof(path), "%s/../modules/%s", self, name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
 	return fd;
 }
 
@@ -59,14 +63,14 @@ FIXTURE_SETUP(module)
 	ASSERT_NE(MAP_FAILED, self->text);
 }
 
-static int load(struct __test_metadata *_metadata, FIXTURE_DATA(module) *self,
-		const char *run, const char *offsets)
+static int load_for(struct __test_metadata *_metadata, struct _test_data_module *self,
+		    const char *run, const char *path, const char *offsets)
 {
-	char args[512];
+	char args[1024];
 	int ret;
 
 	snprintf(args, sizeof(args), "run=%s path=%s offsets=%s pid=%d vaddr=0x%lx", run,
-		 self->file.path, offsets, getpid(), (unsigned long)self->text + GEN_ADD);
+		 path, offsets, getpid(), (unsigned long)self->text + GEN_ADD);
 	ret = syscall(SYS_finit_module, self->fd, args, 0);
 	self->loaded = !ret;
 	EXPECT_EQ(0, ret)
@@ -74,7 +78,13 @@ static int load(struct __test_metadata *_metadata, FIXTURE_DATA(module) *self,
 	return ret;
 }
 
-static void unload(struct __test_metadata *_metadata, FIXTURE_DATA(module) *self)
+static int load(struct __test_metadata *_metadata, struct _test_data_module *self,
+		const char *run, const char *offsets)
+{
+	return load_for(_metadata, self, run, self->file.path, offsets);
+}
+
+static void unload(struct __test_metadata *_metadata, struct _test_data_module *self)
 {
 	if (self->loaded)
 		EXPECT_EQ(0, syscall(SYS_delete_module, "uprobe_test", 0));
@@ -135,6 +145,28 @@ static void expect_results(struct __test_metadata *_metadata, const long *want, 
 	expect_results(_metadata, want, ARRAY_SIZE(want));		\
 } while (0)
 
+/* In the order in which the module does it. */
+static const long errors[] = {
+	-EINVAL,	/* NULL */
+	-EINVAL,	/* no handler */
+	-EINVAL,	/* no file, no process */
+	0,
+	-EBUSY,		/* twice */
+	0,		/* again, after it was taken out */
+	-ENOENT,	/* missing file */
+	-EINVAL,	/* directory */
+	-EIO,		/* procfs */
+	-EINVAL,	/* past the end */
+	-EOPNOTSUPP,	/* refused instruction */
+	-EINVAL,	/* before the beginning */
+	-EINVAL,	/* misaligned reference counter */
+	-EOPNOTSUPP,	/* one of three is refused */
+	0,		/* and the others are not registered */
+	-EINVAL,	/* no array */
+	-ENOENT,	/* nothing mapped there */
+	-ESRCH,		/* no such process */
+};
+
 TEST_F(module, errors)
 {
 	char offsets[64];
@@ -143,26 +175,7 @@ TEST_F(module, errors)
 		 16 * PAGE);
 	if (load(_metadata, self, "errno", offsets))
 		return;
-	EXPECT_RESULTS(
-		-EINVAL,	/* NULL */
-		-EINVAL,	/* no handler */
-		-EINVAL,	/* no file, no process */
-		0,
-		-EBUSY,		/* twice */
-		0,		/* again, after it was taken out */
-		-ENOENT,	/* missing file */
-		-EINVAL,	/* directory */
-		-EIO,		/* procfs */
-		-EINVAL,	/* past the end */
-		-EOPNOTSUPP,	/* refused instruction */
-		-EINVAL,	/* before the beginning */
-		-EINVAL,	/* misaligned reference counter */
-		-EOPNOTSUPP,	/* one of three is refused */
-		0,		/* and the others are not registered */
-		-EINVAL,	/* no array */
-		-ENOENT,	/* nothing mapped there */
-		-ESRCH		/* no such process */
-	);
+	expect_results(_metadata, errors, ARRAY_SIZE(errors));
 	EXPECT_EQ(0, memcmp(self->text, self->image, PAGE));
 }
 
@@ -312,6 +325,41 @@ TEST_F(module, unloaded_in_sleep)
 	}
 }
 
+/* Unloaded while the function whose return is probed has not returned. */
+static __attribute__((noinline, noclone)) long waits(int fd, int up)
+{
+	char byte = 1;
+
+	if (write(up, &byte, 1) != 1 || read(fd, &byte, 1) != 1)
+		return -1;
+	return 99;
+}
+
+TEST_F(module, unloaded_with_return_pending)
+{
+	int go[2], up[2];
+	char offset[32];
+	struct where w;
+	char byte = 0;
+	pid_t pid;
+
+	ASSERT_TRUE(where_is(waits, &w));
+	snprintf(offset, sizeof(offset), "%llu", (unsigned long long)w.offset);
+	ASSERT_EQ(0, pipe(go));
+	ASSERT_EQ(0, pipe(up));
+	if (load_for(_metadata, self, "count", w.path, offset))
+		return;
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		_exit(waits(go[0], up[1]));
+	ASSERT_EQ(1, read(up[0], &byte, 1));
+	EXPECT_EQ(1, hits_of(0));
+	unload(_metadata, self);
+	ASSERT_EQ(1, write(go[1], &byte, 1));
+	EXPECT_EQ(99, child_status(pid));
+}
+
 /* Handlers that register and unregister others, and themselves. */
 TEST_F(module, reenters)
 {
@@ -348,4 +396,7 @@ TEST_F(module, registered_while_hit)
 	EXPECT_EQ(0, wrong);
 }
 
-UPROBES_TEST_MAIN
+int main(int argc, char **argv)
+{
+	return uprobes_test_main(argc, argv);
+}

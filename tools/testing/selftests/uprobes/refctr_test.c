@@ -171,4 +171,7 @@ TEST_F(counter, reset_by_program)
 	EXPECT_EQ(1, gen_call(self->text, 0));
 }
 
-UPROBES_TEST_MAIN
+int main(int argc, char **argv)
+{
+	return uprobes_test_main(argc, argv);
+}

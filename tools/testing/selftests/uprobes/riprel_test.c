@@ -128,4 +128,7 @@ TEST(threads_and_signals)
 	}
 }
 
-UPROBES_TEST_MAIN
+int main(int argc, char **argv)
+{
+	return uprobes_test_main(argc, argv);
+}

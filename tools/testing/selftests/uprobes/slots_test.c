@@ -168,7 +168,7 @@ TEST_F(slots, replaced_while_running)
 TEST_F(slots, listed)
 {
 	unsigned long start, end;
-	int used, nr_slots;
+	int used, nr_slots, n;
 	char line[512], pid[16];
 	struct map m;
 
@@ -178,8 +178,9 @@ TEST_F(slots, listed)
 		ASSERT_EQ(i + 1, gen_call(self->text, i));
 	ASSERT_TRUE(xol_map(0, &m));
 	snprintf(pid, sizeof(pid), "%d ", getpid());
-	ASSERT_TRUE(debugfs_line("areas", pid, "slots_test", line, sizeof(line)));
-	ASSERT_EQ(4, sscanf(line, "%*d %*s %lx %lx %d %d", &start, &end, &used, &nr_slots));
+	ASSERT_TRUE(debugfs_line("areas", pid, "slots_", line, sizeof(line)));
+	n = sscanf(line, "%*d %*s %lx %lx %d %d", &start, &end, &used, &nr_slots);
+	ASSERT_EQ(4, n);
 	EXPECT_EQ(m.start, start);
 	EXPECT_EQ(m.end, end);
 	EXPECT_LT(0, used);
@@ -217,4 +218,7 @@ TEST_F(slots, swapped_out)
 		ASSERT_EQ(i + 1, gen_call(self->text, i));
 }
 
-UPROBES_TEST_MAIN
+int main(int argc, char **argv)
+{
+	return uprobes_test_main(argc, argv);
+}

@@ -6,7 +6,7 @@
  * r14 is 3; r10 is the block's branch target, r11 points to a copy of it and
  * the first three words on the stack are that address too.
  */
-#include "targets.h"
+#include "targets_macros.S"
 
 	INSN_TABLE
 

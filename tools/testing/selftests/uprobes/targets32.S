@@ -6,7 +6,7 @@
  * three words on the stack and the first of the data page hold the address of
  * the block's branch target; so does edi where F_DITARGET is given.
  */
-#include "targets.h"
+#include "targets_macros.S"
 
 	INSN_TABLE
 /* ---- nop, endbr, moves ---- */

@@ -3,7 +3,7 @@
  * Instructions with a %rip-relative operand, in the test's data page. D is
  * where rbx points too; the registers are as in targets.S.
  */
-#include "targets.h"
+#include "targets_macros.S"
 
 #define D	insn_data+1024
 #define DSEG	insn_data+1024-SEG_BASE

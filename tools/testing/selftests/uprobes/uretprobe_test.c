@@ -33,24 +33,24 @@ static noinline long recurse(long depth)
 /* Its return is that of give(): a jump, not a call, and one return address. */
 long tail_caller(long x);
 asm("	.text\n"
-    "	.globl	tail_caller\n"
-    "	.type	tail_caller, @function\n"
-    "tail_caller:\n"
+	"	.globl	tail_caller\n"
+	"	.type	tail_caller, @function\n"
+	"tail_caller:\n"
 #ifdef __x86_64__
-    "	lea	5(%rdi), %rdi\n"
-    "	jmp	tail_callee\n"
-    "tail_callee:\n"
-    "	lea	7(%rdi), %rax\n"
-    "	ret\n"
+	"	lea	5(%rdi), %rdi\n"
+	"	jmp	tail_callee\n"
+	"tail_callee:\n"
+	"	lea	7(%rdi), %rax\n"
+	"	ret\n"
 #else
-    "	addl	$5, 4(%esp)\n"
-    "	jmp	tail_callee\n"
-    "tail_callee:\n"
-    "	mov	4(%esp), %eax\n"
-    "	add	$7, %eax\n"
-    "	ret\n"
+	"	addl	$5, 4(%esp)\n"
+	"	jmp	tail_callee\n"
+	"tail_callee:\n"
+	"	mov	4(%esp), %eax\n"
+	"	add	$7, %eax\n"
+	"	ret\n"
 #endif
-    );
+	);
 extern const char tail_callee[];
 
 /* Each kind of first instruction: it is displaced when the return is noted. */
@@ -64,11 +64,11 @@ extern const char tail_callee[];
 
 asm("	.text\n"
 #ifdef __x86_64__
-    "entry_end_pop: pop %rcx\n"
+	"entry_end_pop: pop %rcx\n"
 #else
-    "entry_end_pop: pop %ecx\n"
+	"entry_end_pop: pop %ecx\n"
 #endif
-    "entry_end: ret\n");
+	"entry_end: ret\n");
 
 ENTRY(entry_nop, "nop");
 ENTRY(entry_step, "xor %edx, %edx");
@@ -85,7 +85,7 @@ ENTRY(entry_jmp, "jmp 1f; ud2; 1:");
 /* the return is the very instruction that is probed */
 extern const char entry_ret[];
 asm("	.text\n"
-    "entry_ret: ret\n");
+	"entry_ret: ret\n");
 
 /* ---- plain ---- */
 
@@ -193,7 +193,7 @@ TEST(value_seen)
 	unsigned long long func, ret;
 	struct where w;
 	char *line;
-	int found = 0;
+	int found = 0, n;
 
 	ASSERT_TRUE(where_is(give, &w));
 	write_text(TRACEFS "/trace", O_TRUNC, "");
@@ -212,9 +212,11 @@ TEST(value_seen)
 		line = strstr(line, "utest_value: (0x");
 		ASSERT_NE(NULL, line);
 		line += strlen("utest_value: ");
-		ASSERT_EQ(2, sscanf(line, "(0x%llx <- 0x%llx)", &ret, &func));
+		n = sscanf(line, "(0x%llx <- 0x%llx)", &ret, &func);
+		ASSERT_EQ(2, n);
 		EXPECT_EQ((unsigned long)give, func);
-		EXPECT_TRUE(ret > (unsigned long)value_seen && ret < (unsigned long)value_seen + 4096);
+		EXPECT_LT((unsigned long)value_seen, ret);
+		EXPECT_GT((unsigned long)value_seen + 4096, ret);
 		snprintf(want, sizeof(want), "value=%ld", i * 3 + 1);
 		EXPECT_NE(NULL, strstr(line, want));
 		found++;
@@ -451,27 +453,27 @@ TEST(detached_while_pending)
 long calls_give(long x);
 extern const char calls_give_back[];
 asm("	.text\n"
-    "	.globl	calls_give\n"
-    "calls_give:\n"
+	"	.globl	calls_give\n"
+	"calls_give:\n"
 #ifdef __x86_64__
-    "	sub	$8, %rsp\n"
-    "	call	give_target\n"
-    "calls_give_back:\n"
-    "	add	$8, %rsp\n"
-    "	ret\n"
-    "give_target: lea 1(%rdi), %rax\n"
-    "	ret\n"
+	"	sub	$8, %rsp\n"
+	"	call	give_target\n"
+	"calls_give_back:\n"
+	"	add	$8, %rsp\n"
+	"	ret\n"
+	"give_target: lea 1(%rdi), %rax\n"
+	"	ret\n"
 #else
-    "	push	4(%esp)\n"
-    "	call	give_target\n"
-    "calls_give_back:\n"
-    "	add	$4, %esp\n"
-    "	ret\n"
-    "give_target: mov 4(%esp), %eax\n"
-    "	inc	%eax\n"
-    "	ret\n"
+	"	push	4(%esp)\n"
+	"	call	give_target\n"
+	"calls_give_back:\n"
+	"	add	$4, %esp\n"
+	"	ret\n"
+	"give_target: mov 4(%esp), %eax\n"
+	"	inc	%eax\n"
+	"	ret\n"
 #endif
-    );
+	);
 extern const char give_target[];
 
 TEST(probe_where_it_returns)
@@ -491,4 +493,7 @@ TEST(probe_where_it_returns)
 	probe_close(&b);
 }
 
-UPROBES_TEST_MAIN
+int main(int argc, char **argv)
+{
+	return uprobes_test_main(argc, argv);
+}

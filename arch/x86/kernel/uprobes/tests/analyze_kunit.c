@@ -85,6 +85,7 @@ static const struct refused_row {
 	{ "data16 ret", 0, UPROBE_REFUSE_MODE, I(0x66, 0xc3) },
 	{ "data16 jcc, 32 bit", 1, UPROBE_REFUSE_MODE, I(0x66, 0x0f, 0x84, 0, 0) },
 	{ "pause or xchg", 0, UPROBE_REFUSE_MODE, I(0xf3, 0x41, 0x90) },
+	{ "repne loope", 0, UPROBE_REFUSE_MODE, I(0xf2, 0xe1, 0x10) },
 	{ "null segment behind fs", 0, UPROBE_REFUSE_MODE, I(0x64, 0x2e, 0x8b, 0x00) },
 
 	{ "15 bytes and %rip", 0, UPROBE_REFUSE_TOO_LONG,

@@ -84,7 +84,8 @@ int main(int argc, char **argv)
 			report("addressing differs", b, is64, &au, &z);
 		}
 	}
-	printf("%llu tried, %llu accepted, of these %llu not valid there, %llu lengths and %llu addressing modes differ\n",
-	       count, accepted, invalid, lengths, modes);
+	printf("%llu tried, %llu accepted, of these %llu not valid there; ",
+	       count, accepted, invalid);
+	printf("%llu lengths and %llu addressing modes differ\n", lengths, modes);
 	return lengths || modes || !accepted;
 }

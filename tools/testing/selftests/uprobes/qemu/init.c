@@ -10,8 +10,9 @@
  * or is reset has failed whatever it printed before.
  *
  * From the kernel command line, as environment: TESTS, shell patterns
- * separated by commas, matched against "folder/program"; LIMIT, seconds for
- * one program; ROOT=/dev/vdX, a disk to run the programs from, /tests bound into it.
+ * separated by commas, matched against "folder/program"; ARGS, for each
+ * program, separated by commas; LIMIT, seconds for one program; ROOT=/dev/vdX, a
+ * disk to run the programs from, /tests bound into it.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -34,6 +35,7 @@
 #include <unistd.h>
 
 #define KSFT_SKIP	4
+#define MAX_ARGS	16
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 static FILE *tests_port, *verdict_port;
@@ -164,16 +166,20 @@ static double now(void)
 
 static pid_t start(char *path)
 {
+	char *argv[MAX_ARGS + 2] = { path }, *args = getenv("ARGS");
 	pid_t pid = fork();
 
 	if (pid)
 		return pid;
+	if (args)
+		for (int i = 1; i <= MAX_ARGS; i++)
+			argv[i] = strtok(i == 1 ? args : NULL, ",");
 	setsid();
 	dup2(fileno(tests_port), 1);
 	dup2(fileno(tests_port), 2);
 	if (chdir("/tmp"))
 		_exit(126);
-	execl(path, path, NULL);
+	execv(path, argv);
 	fprintf(stderr, "init: %s: %s\n", path, strerror(errno));
 	_exit(127);
 }

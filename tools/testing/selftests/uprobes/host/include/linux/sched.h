@@ -12,7 +12,16 @@ struct host_task {
 extern struct host_task *current;
 
 #define TIF_BLOCKSTEP		0
-#define test_thread_flag(f)	0
-#define send_sigtrap(r, e, c)	((void)(r))
+
+struct pt_regs;
+
+static inline bool test_thread_flag(int flag)
+{
+	return false;
+}
+
+static inline void send_sigtrap(struct pt_regs *regs, int error_code, int si_code)
+{
+}
 
 #endif
