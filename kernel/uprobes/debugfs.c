@@ -32,10 +32,10 @@ static void show_insn(struct seq_file *m, const u8 *insn, unsigned int len)
 
 static void show_point_id(struct seq_file *m, struct probepoint *pp)
 {
-	struct inode *inode = pp->file->inode;
-	dev_t dev = inode->i_sb->s_dev;
+	const struct probed_file *file = pp->file;
 
-	seq_printf(m, "%x:%02x:%lu %#llx", MAJOR(dev), MINOR(dev), inode->i_ino, pp->offset);
+	seq_printf(m, "%x:%02x:%lu %#llx", MAJOR(file->dev), MINOR(file->dev), file->ino,
+		   pp->offset);
 }
 
 static void show_point(struct probepoint *pp, void *data)

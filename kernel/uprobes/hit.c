@@ -153,6 +153,11 @@ static enum trap_owner look_closer(unsigned long vaddr, struct uprobe_site **fou
 	}
 	if (pp)
 		*found = adopt_site(um, pp, vaddr);
+	/* A child of a process that is wanted need not be. */
+	if (pp && *found && !probepoint_wanted(pp, mm)) {
+		remove_site(*found);
+		*found = NULL;
+	}
 	if (*found && (*found)->state == SITE_PLANTED)
 		owner = TRAP_OURS;
 	mutex_unlock(&um->lock);

@@ -4,7 +4,8 @@
  *
  * Who holds what
  *
- *   probed_file   one inode with probepoints. Held by each of its probepoints.
+ *   probed_file   one inode with probepoints. Held by each of its probepoints;
+ *                 holds the inode while one of them has uprobes.
  *   probepoint    one instruction of it. Held by each uprobe registered on it,
  *                 each site, each pending return.
  *   uprobe_site   a probepoint in one mm. Owned by the mm's table; the hits in
@@ -117,8 +118,12 @@ extern const char *const uprobe_stat_name[UPROBE_STATS];
 
 /**
  * struct probed_file - an inode and its probepoints
- * @hash: on files_hash while @points is not empty; RCU readers
- * @inode: referenced while @hash is on the table
+ * @hash: on files_hash until it is @retired; RCU readers
+ * @inode: referenced until @retired: not longer than the callers of the interface
+ *	keep its mount busy. Afterwards a name only
+ * @dev: of the inode, for people
+ * @ino: the same
+ * @retired: the last probepoint is hidden; who found it before looks again (@lock)
  * @refs: one per probepoint, one per user of the pointer
  * @lock: serializes registration and removal on this file
  * @points_lock: covers @points
@@ -128,6 +133,9 @@ extern const char *const uprobe_stat_name[UPROBE_STATS];
 struct probed_file {
 	struct hlist_node	hash;
 	struct inode		*inode;
+	dev_t			dev;
+	unsigned long		ino;
+	bool			retired;
 	refcount_t		refs;
 	struct mutex		lock;		/* registration */
 	spinlock_t		points_lock;	/* points */
@@ -176,6 +184,7 @@ static inline bool probepoints_exist(void)
 struct probed_file *probed_file_find(struct inode *inode);
 struct probed_file *probed_file_get(struct inode *inode);
 void probed_file_put(struct probed_file *file);
+void probed_file_retire_idle(struct probed_file *file);
 
 struct probepoint *probepoint_get(struct probed_file *file, loff_t offset,
 				  loff_t ref_ctr_offset);

@@ -67,6 +67,8 @@ struct probed_file *probed_file_get(struct inode *inode)
 	if (!new)
 		return ERR_PTR(-ENOMEM);
 	new->inode = inode;
+	new->dev = inode->i_sb->s_dev;
+	new->ino = inode->i_ino;
 	ihold(inode);
 	refcount_set(&new->refs, 1);
 	mutex_init(&new->lock);
@@ -90,18 +92,32 @@ struct probed_file *probed_file_get(struct inode *inode)
  * probed_file_put - give back a reference
  * @file: the entry
  *
- * Context: may sleep (the last one gives back the inode).
+ * Context: any.
  */
 void probed_file_put(struct probed_file *file)
 {
 	if (!refcount_dec_and_test(&file->refs))
 		return;
-	/* Readers that find it now fail to take a reference. */
+	WARN_ON_ONCE(!file->retired);
+	kfree_rcu(file, rcu);
+}
+
+/**
+ * probed_file_retire_idle - nobody finds it any more, if it has no probepoints
+ * @file: held, @file->lock held
+ *
+ * Context: may sleep (gives back the inode).
+ */
+void probed_file_retire_idle(struct probed_file *file)
+{
+	lockdep_assert_held(&file->lock);
+	if (file->retired || !RB_EMPTY_ROOT(&file->points))
+		return;
+	file->retired = true;
 	spin_lock(&files_lock);
 	hash_del_rcu(&file->hash);
 	spin_unlock(&files_lock);
 	iput(file->inode);
-	kfree_rcu(file, rcu);
 }
 
 /* ------------------------------------------------------------ refusals */
@@ -370,7 +386,7 @@ void probepoint_hide(struct probepoint *pp)
  * probepoint_put - give back a reference
  * @pp: the probepoint
  *
- * Context: may sleep (the last one gives back the file).
+ * Context: any.
  */
 void probepoint_put(struct probepoint *pp)
 {

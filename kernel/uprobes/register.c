@@ -138,11 +138,18 @@ static int add(struct uprobe *u)
 	struct probepoint *pp;
 	int err;
 
-	file = probed_file_get(u->inode);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
+	for (;;) {
+		file = probed_file_get(u->inode);
+		if (IS_ERR(file))
+			return PTR_ERR(file);
+		mutex_lock(&file->lock);
+		if (!file->retired)
+			break;
+		/* Its last probepoint went before we got the lock. */
+		mutex_unlock(&file->lock);
+		probed_file_put(file);
+	}
 
-	mutex_lock(&file->lock);
 	pp = probepoint_get(file, u->offset, u->ref_ctr_offset);
 	if (IS_ERR(pp)) {
 		err = PTR_ERR(pp);
@@ -155,6 +162,7 @@ static int add(struct uprobe *u)
 	if (err)
 		hide(u);
 unlock:
+	probed_file_retire_idle(file);
 	mutex_unlock(&file->lock);
 	probed_file_put(file);
 	return err;
@@ -217,6 +225,7 @@ static bool unregister_one_nosync(struct uprobe *u)
 	/* Twice in one array? */
 	if (u->node.prev)
 		hide(u);
+	probed_file_retire_idle(file);
 	mutex_unlock(&file->lock);
 	return true;
 }

@@ -24,8 +24,9 @@ struct file *uprobe_test_file(struct kunit *test)
 {
 	static const u8 refused[] = { 0x0f, 0x05 };
 	static const u8 breakpoint[] = { 0xcc };
-	static const u8 nonsense[] = { 0x0f, 0x0a, 0x0f, 0x0a };
-	static const u8 cut[] = { 0x48, 0xc7, 0xc0 };
+	/* More prefixes than an instruction has bytes. */
+	static const u8 nonsense[16] = { [0 ... 15] = 0x66 };
+	static const u8 cut[] = { 0xc7, 0xc0, 0x00 };
 	u8 *nops = kunit_kmalloc(test, FILE_BYTES, GFP_KERNEL);
 	struct file *file;
 

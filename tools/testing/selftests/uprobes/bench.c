@@ -55,7 +55,7 @@ asm("	.data\n"
 	"at_ret_push:	push	%rbp\n"
 	"		pop	%rbp\n"
 	"		ret\n"
-	"at_ret_step:	xor	%edx, %edx\n"
+	"at_ret_step:	imul	$3, %edx, %edx\n"
 	"		ret\n");
 
 extern const char at_ret_leaf[], at_ret_nop[], at_ret_push[], at_ret_step[];
@@ -80,6 +80,8 @@ ROW(sub_rsp,	"at_sub_rsp: sub $8, %rsp\n	add $8, %rsp");
 ROW(cmp,	"at_cmp: cmp %rax, %rcx");
 ROW(cmp_mem,	"at_cmp_mem: cmpl $0, 8(%rsp)");
 ROW(test,	"at_test: test %eax, %eax");
+ROW(shl,	"at_shl: shl $3, %eax");
+ROW(imul,	"at_imul: imul $3, %eax, %eax");
 ROW(lock_add,	"at_lock_add: lock addq $1, 8(%rsp)");
 ROW(movaps,	"at_movaps: movaps %xmm0, %xmm1");
 ROW(movups_mem,	"at_movups_mem: movups 8(%rsp), %xmm1");
@@ -89,6 +91,7 @@ ROW(vpaddd,	"at_vpaddd: vpaddd %ymm0, %ymm1, %ymm2");
 ROW(rip_load,	"at_rip_load: mov bench_data(%rip), %rax");
 ROW(rip_store,	"at_rip_store: mov %rax, bench_data+8(%rip)");
 ROW(rip_add,	"at_rip_add: add bench_data(%rip), %rax");
+ROW(rip_imul,	"at_rip_imul: imul $3, bench_data(%rip), %eax");
 ROW(rip_cmp,	"at_rip_cmp: cmpl $0, bench_data(%rip)");
 ROW(rip_sse,	"at_rip_sse: movaps bench_data(%rip), %xmm0");
 ROW(r_nop,	"at_r_nop: call at_ret_nop");
@@ -109,9 +112,10 @@ static const struct row {
 	{ "ret", run_ret, at_ret_leaf },
 	ENTRY(jmp), ENTRY(jcc), ENTRY(mov_reg), ENTRY(mov_imm), ENTRY(mov_load),
 	ENTRY(mov_store), ENTRY(lea), ENTRY(lea_rip), ENTRY(sub), ENTRY(sub_rsp), ENTRY(cmp),
-	ENTRY(cmp_mem), ENTRY(test), ENTRY(lock_add), ENTRY(movaps), ENTRY(movups_mem),
+	ENTRY(cmp_mem), ENTRY(test), ENTRY(shl), ENTRY(imul), ENTRY(lock_add), ENTRY(movaps), ENTRY(movups_mem),
 	ENTRY(addsd), NEEDS(vmovdqa, "avx"), NEEDS(vpaddd, "avx2"), ENTRY(rip_load),
-	ENTRY(rip_store), ENTRY(rip_add), ENTRY(rip_cmp), ENTRY(rip_sse),
+	ENTRY(rip_store), ENTRY(rip_add), ENTRY(rip_imul),
+	ENTRY(rip_cmp), ENTRY(rip_sse),
 	{ "uretprobe_nop", run_r_nop, at_ret_nop, true },
 	{ "uretprobe_push", run_r_push, at_ret_push, true },
 	{ "uretprobe_step", run_r_step, at_ret_step, true },

@@ -125,24 +125,59 @@ static inline int probe_open(const char *path, uint64_t offset, int flags,
 }
 
 /*
- * A probe: one event for one task, or one event on every CPU for all of them,
- * because an event that belongs to no task counts on a single CPU.
+ * A probe for one task is one event of the PMU. A probe for everybody needs an
+ * event on every CPU, because an event that belongs to no task counts on a
+ * single one; and they have to be events of one probe, since a thread that
+ * moves to another CPU between the handlers of two would count twice or not at
+ * all. Only tracefs makes such probes.
  */
 struct probe {
 	int fd[MAX_CPUS];
 	int nr;
+	char event[32];		/* of tracefs, if any */
 };
+
+#define EVENT_PREFIX	"selftest_"
+
+static inline int trace_add(const char *fmt, ...)
+{
+	char buf[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf, sizeof(buf), fmt, ap);
+	va_end(ap);
+	return write_text(TRACEFS "/uprobe_events", O_APPEND, "%s\n", buf);
+}
+
+static inline int trace_enable(const char *event, int on)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), TRACEFS "/events/uprobes/%s/enable", event);
+	return write_text(path, O_TRUNC, "%d\n", on);
+}
+
+static inline int trace_del(const char *event)
+{
+	return trace_add("-:uprobes/%s", event);
+}
 
 static inline void probe_close(struct probe *p)
 {
 	while (p->nr > 0)
 		close(p->fd[--p->nr]);
+	/* Stays for a while if a child has the descriptors too. */
+	if (p->event[0])
+		trace_del(p->event);
+	p->event[0] = 0;
 }
 
 static inline int probe_task(struct probe *p, const char *path, uint64_t offset,
 			     int flags, pid_t pid)
 {
 	p->nr = 0;
+	p->event[0] = 0;
 	p->fd[0] = probe_open(path, offset, flags, 0, pid, -1);
 	if (p->fd[0] < 0)
 		return p->fd[0];
@@ -150,27 +185,38 @@ static inline int probe_task(struct probe *p, const char *path, uint64_t offset,
 	return 0;
 }
 
-static inline int probe_all_ref(struct probe *p, const char *path, uint64_t offset,
-				int flags, uint64_t ref_ctr)
+static inline int probe_all(struct probe *p, const char *path, uint64_t offset, int flags)
 {
-	int cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	int fd;
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_TRACEPOINT,
+		.size = sizeof(attr),
+	};
+	int cpus = sysconf(_SC_NPROCESSORS_ONLN), fd, err;
+	static unsigned int count;
+	char file[128], id[32];
 
 	p->nr = 0;
+	snprintf(p->event, sizeof(p->event), EVENT_PREFIX "%d_%u", getpid(),
+		 __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED));
+	err = trace_add("%c:uprobes/%s %s:0x%llx", flags & PROBE_RET ? 'r' : 'p', p->event,
+			path, (unsigned long long)offset);
+	if (err) {
+		p->event[0] = 0;
+		return err;
+	}
+	snprintf(file, sizeof(file), TRACEFS "/events/uprobes/%s/id", p->event);
+	if (read_text(file, id, sizeof(id)) > 0)
+		attr.config = atoi(id);
 	for (int cpu = 0; cpu < cpus && cpu < MAX_CPUS; cpu++) {
-		fd = probe_open(path, offset, flags, ref_ctr, -1, cpu);
+		fd = syscall(__NR_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 		if (fd < 0) {
+			err = -errno;
 			probe_close(p);
-			return fd;
+			return err;
 		}
 		p->fd[p->nr++] = fd;
 	}
 	return 0;
-}
-
-static inline int probe_all(struct probe *p, const char *path, uint64_t offset, int flags)
-{
-	return probe_all_ref(p, path, offset, flags, 0);
 }
 
 static inline uint64_t probe_hits(const struct probe *p)
@@ -341,12 +387,13 @@ static inline void codefile_drop(struct codefile *c)
 
 /*
  * Function @i of a generated file returns i + 1. Its instructions: a nop, a
- * move, an add that cannot be emulated cheaply and so needs a slot, a return.
+ * move of that number, a multiplication by one, which is not worth emulating
+ * and so needs a slot, and a return.
  */
 #define GEN_SIZE	16
 #define GEN_NOP		0
 #define GEN_MOV		1
-#define GEN_ADD		6
+#define GEN_SLOT		6
 #define GEN_RET		9
 
 typedef int (*gen_fn)(void);
@@ -354,13 +401,13 @@ typedef int (*gen_fn)(void);
 static inline void gen_image(uint8_t *image, unsigned int n)
 {
 	static const uint8_t fn[GEN_SIZE] = {
-		0x90, 0xb8, 0, 0, 0, 0, 0x83, 0xc0, 0x01, 0xc3,
+		0x90, 0xb8, 0, 0, 0, 0, 0x6b, 0xc0, 0x01, 0xc3,
 		0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
 	};
 
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0, value = 1; i < n; i++, value++) {
 		memcpy(image + GEN_SIZE * i, fn, GEN_SIZE);
-		memcpy(image + GEN_SIZE * i + GEN_MOV + 1, &i, sizeof(i));
+		memcpy(image + GEN_SIZE * i + GEN_MOV + 1, &value, sizeof(value));
 	}
 }
 
@@ -421,30 +468,6 @@ static inline long debugfs_stat(const char *name)
 	if (!debugfs_line("stats", key, NULL, line, sizeof(line)))
 		return -1;
 	return sscanf(line, "%*s %ld", &value) == 1 ? value : -1;
-}
-
-static inline int trace_add(const char *fmt, ...)
-{
-	char buf[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(buf, sizeof(buf), fmt, ap);
-	va_end(ap);
-	return write_text(TRACEFS "/uprobe_events", O_APPEND, "%s\n", buf);
-}
-
-static inline int trace_enable(const char *event, int on)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), TRACEFS "/events/uprobes/%s/enable", event);
-	return write_text(path, O_TRUNC, "%d\n", on);
-}
-
-static inline int trace_del(const char *event)
-{
-	return trace_add("-:uprobes/%s", event);
 }
 
 /* Hits of a tracefs event as uprobe_profile has them; -1 if not listed. */
@@ -523,6 +546,20 @@ static inline int child_status(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
+/* What a program left that was killed. */
+static inline void remove_leftovers(void)
+{
+	char line[512], event[128];
+	FILE *f = fopen(TRACEFS "/uprobe_events", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*c:uprobes/%127s", event) == 1 &&
+		    !strncmp(event, EVENT_PREFIX, strlen(EVENT_PREFIX)))
+			trace_del(event);
+	if (f)
+		fclose(f);
+}
+
 static inline void uprobes_test_setup(void)
 {
 	mount_once("sysfs", SYSFS_MAGIC, "/sys");
@@ -536,6 +573,7 @@ static inline void uprobes_test_setup(void)
 		ksft_print_header();
 		ksft_exit_skip("no uprobe PMU (CONFIG_UPROBE_EVENTS)\n");
 	}
+	remove_leftovers();
 }
 
 /* main() of every test */

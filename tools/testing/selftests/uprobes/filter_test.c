@@ -36,7 +36,7 @@ FIXTURE_SETUP(two)
 
 		close(self->ask[1]);
 		while (read(self->ask[0], &go, 1) == 1) {
-			struct answer a = { .byte = self->text[GEN_ADD] };
+			struct answer a = { .byte = self->text[GEN_SLOT] };
 			struct map m;
 
 			a.anonymous = smaps_kb(self->text, "Anonymous");
@@ -74,10 +74,10 @@ TEST_F(two, own_probe_stays_here)
 	struct probe own;
 	struct answer a;
 
-	ASSERT_EQ(0, probe_task(&own, self->file.path, GEN_ADD, 0, 0));
-	EXPECT_EQ(0xcc, self->text[GEN_ADD]);
+	ASSERT_EQ(0, probe_task(&own, self->file.path, GEN_SLOT, 0, 0));
+	EXPECT_EQ(0xcc, self->text[GEN_SLOT]);
 	a = ask(_metadata, self);
-	EXPECT_EQ(0x83, a.byte);
+	EXPECT_EQ(0x6b, a.byte);
 	EXPECT_EQ(0, a.anonymous);
 	EXPECT_EQ(0, a.area);
 	EXPECT_EQ(1, gen_call(self->text, 0));
@@ -90,8 +90,8 @@ TEST_F(two, childs_probe_stays_there)
 	struct probe its;
 	struct answer a;
 
-	ASSERT_EQ(0, probe_task(&its, self->file.path, GEN_ADD, 0, self->child));
-	EXPECT_EQ(0x83, self->text[GEN_ADD]);
+	ASSERT_EQ(0, probe_task(&its, self->file.path, GEN_SLOT, 0, self->child));
+	EXPECT_EQ(0x6b, self->text[GEN_SLOT]);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	EXPECT_EQ(0, probe_hits(&its));
 	a = ask(_metadata, self);
@@ -99,7 +99,7 @@ TEST_F(two, childs_probe_stays_there)
 	EXPECT_EQ(1, probe_hits(&its));
 	probe_close(&its);
 	a = ask(_metadata, self);
-	EXPECT_EQ(0x83, a.byte);
+	EXPECT_EQ(0x6b, a.byte);
 	EXPECT_EQ(0, a.anonymous);
 }
 
@@ -109,15 +109,15 @@ TEST_F(two, wanted_by_two)
 	struct probe own, its, all;
 	struct answer a;
 
-	ASSERT_EQ(0, probe_task(&own, self->file.path, GEN_ADD, 0, 0));
-	ASSERT_EQ(0, probe_task(&its, self->file.path, GEN_ADD, 0, self->child));
+	ASSERT_EQ(0, probe_task(&own, self->file.path, GEN_SLOT, 0, 0));
+	ASSERT_EQ(0, probe_task(&its, self->file.path, GEN_SLOT, 0, self->child));
 	a = ask(_metadata, self);
 	EXPECT_EQ(0xcc, a.byte);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	EXPECT_EQ(1, probe_hits(&own));
 	EXPECT_EQ(1, probe_hits(&its));
 
-	ASSERT_EQ(0, probe_all(&all, self->file.path, GEN_ADD, 0));
+	ASSERT_EQ(0, probe_all(&all, self->file.path, GEN_SLOT, 0));
 	a = ask(_metadata, self);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	EXPECT_EQ(2, probe_hits(&own));
@@ -131,8 +131,8 @@ TEST_F(two, wanted_by_two)
 
 	probe_close(&all);
 	a = ask(_metadata, self);
-	EXPECT_EQ(0x83, a.byte);
-	EXPECT_EQ(0xcc, self->text[GEN_ADD]);
+	EXPECT_EQ(0x6b, a.byte);
+	EXPECT_EQ(0xcc, self->text[GEN_SLOT]);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	EXPECT_EQ(3, probe_hits(&own));
 	probe_close(&own);
@@ -167,7 +167,7 @@ TEST_F(two, forked_from_probed)
 	struct probe own;
 	pid_t pid;
 
-	ASSERT_EQ(0, probe_task(&own, self->file.path, GEN_ADD, 0, 0));
+	ASSERT_EQ(0, probe_task(&own, self->file.path, GEN_SLOT, 0, 0));
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	pid = fork();
 	ASSERT_LE(0, pid);
@@ -175,7 +175,7 @@ TEST_F(two, forked_from_probed)
 		for (int i = 0; i < 10; i++)
 			if (gen_call(self->text, 0) != 1)
 				_exit(1);
-		_exit(self->text[GEN_ADD] == 0x83 ? 0 : 2);
+		_exit(self->text[GEN_SLOT] == 0x6b ? 0 : 2);
 	}
 	EXPECT_EQ(0, child_status(pid));
 	EXPECT_EQ(1, probe_hits(&own));
@@ -187,7 +187,7 @@ TEST_F(two, switched_off_and_on)
 {
 	struct probe own;
 
-	ASSERT_EQ(0, probe_task(&own, self->file.path, GEN_ADD, 0, 0));
+	ASSERT_EQ(0, probe_task(&own, self->file.path, GEN_SLOT, 0, 0));
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	ASSERT_EQ(0, ioctl(own.fd[0], PERF_EVENT_IOC_DISABLE, 0));
 	EXPECT_EQ(1, gen_call(self->text, 0));

@@ -18,7 +18,7 @@ FIXTURE(probed) {
 	struct codefile file;
 	uint8_t *text;
 	uint8_t image[PAGE];
-	struct probe nop, add, ret;
+	struct probe nop, slot, ret;
 };
 
 FIXTURE_SETUP(probed)
@@ -28,7 +28,7 @@ FIXTURE_SETUP(probed)
 	self->text = codefile_map(&self->file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
 	ASSERT_NE(MAP_FAILED, self->text);
 	ASSERT_EQ(0, probe_all(&self->nop, self->file.path, GEN_NOP, 0));
-	ASSERT_EQ(0, probe_all(&self->add, self->file.path, GEN_ADD, 0));
+	ASSERT_EQ(0, probe_all(&self->slot, self->file.path, GEN_SLOT, 0));
 	ASSERT_EQ(0, probe_all(&self->ret, self->file.path, GEN_NOP, PROBE_RET));
 	ASSERT_EQ(1, gen_call(self->text, 0));
 }
@@ -36,7 +36,7 @@ FIXTURE_SETUP(probed)
 FIXTURE_TEARDOWN(probed)
 {
 	probe_close(&self->nop);
-	probe_close(&self->add);
+	probe_close(&self->slot);
 	probe_close(&self->ret);
 	EXPECT_EQ(0, memcmp(self->text, self->image, PAGE));
 	EXPECT_EQ(1, gen_call(self->text, 0));
@@ -47,7 +47,7 @@ static void expect_hits(struct __test_metadata *_metadata,
 			const struct _test_data_probed *self, uint64_t n)
 {
 	EXPECT_EQ(n, probe_hits(&self->nop));
-	EXPECT_EQ(n, probe_hits(&self->add));
+	EXPECT_EQ(n, probe_hits(&self->slot));
 	EXPECT_EQ(n, probe_hits(&self->ret));
 }
 
@@ -90,7 +90,7 @@ TEST_F(probed, detached_in_child)
 
 		/* A descriptor that the child has would keep the probe. */
 		probe_close(&self->nop);
-		probe_close(&self->add);
+		probe_close(&self->slot);
 		probe_close(&self->ret);
 		if (write(up[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 1)
 			_exit(1);
@@ -104,7 +104,7 @@ TEST_F(probed, detached_in_child)
 	}
 	ASSERT_EQ(1, read(up[0], &byte, 1));
 	probe_close(&self->nop);
-	probe_close(&self->add);
+	probe_close(&self->slot);
 	probe_close(&self->ret);
 	EXPECT_EQ(0, memcmp(self->text, self->image, PAGE));
 	ASSERT_EQ(1, write(go[1], &byte, 1));
@@ -149,7 +149,7 @@ TEST_F(probed, orphans)
 			usleep(20000);
 			byte = call_many(self->text, 10);
 			probe_close(&self->nop);
-			probe_close(&self->add);
+			probe_close(&self->slot);
 			probe_close(&self->ret);
 			_exit(write(done[1], &byte, 1) != 1);
 		}

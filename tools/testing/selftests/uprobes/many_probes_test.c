@@ -46,7 +46,7 @@ FIXTURE_TEARDOWN(many)
 static int attach(struct probe *p, const struct codefile *c, int i)
 {
 	static const struct { int at, flags; } kinds[] = {
-		{ GEN_NOP, 0 }, { GEN_ADD, 0 }, { GEN_NOP, PROBE_RET }, { GEN_RET, 0 },
+		{ GEN_NOP, 0 }, { GEN_SLOT, 0 }, { GEN_NOP, PROBE_RET }, { GEN_RET, 0 },
 	};
 
 	return probe_task(p, c->path, GEN_SIZE * i + kinds[i % 4].at, kinds[i % 4].flags, 0);

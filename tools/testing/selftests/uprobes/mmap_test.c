@@ -12,7 +12,7 @@ FIXTURE(text) {
 	struct codefile file;
 	uint8_t *text;
 	uint8_t image[PAGE];
-	struct probe add;	/* needs a slot */
+	struct probe slot;	/* needs a slot */
 	struct probe nop;	/* does not */
 };
 
@@ -22,13 +22,13 @@ FIXTURE_SETUP(text)
 	ASSERT_EQ(0, codefile_make(&self->file, self->image, PAGE));
 	self->text = codefile_map(&self->file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
 	ASSERT_NE(MAP_FAILED, self->text);
-	self->add.nr = 0;
-	self->nop.nr = 0;
+	self->slot = (struct probe){ };
+	self->nop = (struct probe){ };
 }
 
 FIXTURE_TEARDOWN(text)
 {
-	probe_close(&self->add);
+	probe_close(&self->slot);
 	probe_close(&self->nop);
 	codefile_drop(&self->file);
 }
@@ -87,10 +87,10 @@ TEST_F(text, area)
 	struct map m;
 
 	EXPECT_FALSE(xol_map(0, &m));
-	ATTACH(&self->add, GEN_ADD);
+	ATTACH(&self->slot, GEN_SLOT);
 	for (int i = 0; i < 10; i++)
 		ASSERT_EQ(1, gen_call(self->text, 0));
-	EXPECT_EQ(10, probe_hits(&self->add));
+	EXPECT_EQ(10, probe_hits(&self->slot));
 	ASSERT_TRUE(xol_map(0, &m));
 
 	EXPECT_STREQ("r-xp", m.perms);
@@ -110,12 +110,12 @@ TEST_F(text, area)
 		EXPECT_EQ(highest + PAGE, m.start);
 #endif
 
-	probe_close(&self->add);
+	probe_close(&self->slot);
 	EXPECT_TRUE(xol_gone(0, 5));
 	EXPECT_EQ(1, gen_call(self->text, 0));
 
 	/* and once more, now that there has been one */
-	ATTACH(&self->add, GEN_ADD);
+	ATTACH(&self->slot, GEN_SLOT);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	EXPECT_TRUE(xol_map(0, &m));
 }
@@ -123,7 +123,7 @@ TEST_F(text, area)
 FIXTURE(area) {
 	struct codefile file;
 	uint8_t *text;
-	struct probe add;
+	struct probe slot;
 	struct map m;
 	uint8_t before[PAGE];
 };
@@ -133,7 +133,7 @@ FIXTURE_SETUP(area)
 	ASSERT_EQ(0, gen_make(&self->file, PAGE / GEN_SIZE));
 	self->text = codefile_map(&self->file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
 	ASSERT_NE(MAP_FAILED, self->text);
-	ASSERT_EQ(0, probe_all(&self->add, self->file.path, GEN_ADD, 0));
+	ASSERT_EQ(0, probe_all(&self->slot, self->file.path, GEN_SLOT, 0));
 	ASSERT_EQ(1, gen_call(self->text, 0));
 	ASSERT_TRUE(xol_map(0, &self->m));
 	memcpy(self->before, (void *)self->m.start, PAGE);
@@ -142,12 +142,12 @@ FIXTURE_SETUP(area)
 /* Whatever was tried: the program runs, the probe counts. */
 FIXTURE_TEARDOWN(area)
 {
-	uint64_t hits = probe_hits(&self->add);
+	uint64_t hits = probe_hits(&self->slot);
 
 	EXPECT_EQ(0, memcmp(self->before, (void *)self->m.start, PAGE));
 	EXPECT_EQ(1, gen_call(self->text, 0));
-	EXPECT_EQ(hits + 1, probe_hits(&self->add));
-	probe_close(&self->add);
+	EXPECT_EQ(hits + 1, probe_hits(&self->slot));
+	probe_close(&self->slot);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	EXPECT_TRUE(xol_gone(0, 5));
 	codefile_drop(&self->file);
@@ -242,7 +242,7 @@ TEST_F(area, advice)
 		ASSERT_EQ(1, gen_call(self->text, 0))
 			TH_LOG("advice %d", advices[i]);
 	}
-	EXPECT_EQ(1 + ARRAY_SIZE(advices), probe_hits(&self->add));
+	EXPECT_EQ(1 + ARRAY_SIZE(advices), probe_hits(&self->slot));
 
 	pid = fork();
 	ASSERT_LE(0, pid);
@@ -309,9 +309,9 @@ TEST_F(text, given_back)
 	dirty = smaps_kb(self->text, "Private_Dirty");
 
 	for (int round = 0; round < 3; round++) {
-		ATTACH(&self->add, GEN_ADD);
+		ATTACH(&self->slot, GEN_SLOT);
 		ATTACH(&self->nop, GEN_SIZE * 3 + GEN_NOP);
-		EXPECT_EQ(0xcc, self->text[GEN_ADD]);
+		EXPECT_EQ(0xcc, self->text[GEN_SLOT]);
 		EXPECT_EQ(0xcc, self->text[GEN_SIZE * 3]);
 		EXPECT_EQ(4, smaps_kb(self->text, "Anonymous"));
 		EXPECT_EQ(1, gen_call(self->text, 0));
@@ -319,8 +319,8 @@ TEST_F(text, given_back)
 
 		probe_close(&self->nop);
 		EXPECT_EQ(self->image[GEN_SIZE * 3], self->text[GEN_SIZE * 3]);
-		EXPECT_EQ(0xcc, self->text[GEN_ADD]);
-		probe_close(&self->add);
+		EXPECT_EQ(0xcc, self->text[GEN_SLOT]);
+		probe_close(&self->slot);
 		EXPECT_EQ(0, memcmp(self->text, self->image, PAGE));
 		EXPECT_EQ(0, smaps_kb(self->text, "Anonymous"));
 		EXPECT_EQ(dirty, smaps_kb(self->text, "Private_Dirty"));
@@ -333,50 +333,50 @@ TEST_F(text, mapped_later)
 	uint8_t *second;
 
 	munmap(self->text, PAGE);
-	ATTACH(&self->add, GEN_ADD);
+	ATTACH(&self->slot, GEN_SLOT);
 	self->text = codefile_map(&self->file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
 	second = codefile_map(&self->file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	EXPECT_EQ(1, gen_call(second, 0));
-	EXPECT_EQ(2, probe_hits(&self->add));
+	EXPECT_EQ(2, probe_hits(&self->slot));
 	munmap(second, PAGE);
 	EXPECT_EQ(1, gen_call(self->text, 0));
-	EXPECT_EQ(3, probe_hits(&self->add));
+	EXPECT_EQ(3, probe_hits(&self->slot));
 }
 
 TEST_F(text, made_executable_later)
 {
 	uint8_t *second = codefile_map(&self->file, PROT_READ, MAP_PRIVATE);
 
-	ATTACH(&self->add, GEN_ADD);
+	ATTACH(&self->slot, GEN_SLOT);
 	ASSERT_EQ(0, mprotect(second, PAGE, PROT_READ | PROT_EXEC));
 	EXPECT_EQ(1, gen_call(second, 0));
 	EXPECT_EQ(1, gen_call(self->text, 0));
-	EXPECT_LE(1, probe_hits(&self->add));
-	probe_close(&self->add);
+	EXPECT_LE(1, probe_hits(&self->slot));
+	probe_close(&self->slot);
 	EXPECT_EQ(0, memcmp(second, self->image, PAGE));
 }
 
 TEST_F(text, unmapped)
 {
-	ATTACH(&self->add, GEN_ADD);
+	ATTACH(&self->slot, GEN_SLOT);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	ASSERT_EQ(0, munmap(self->text, PAGE));
-	probe_close(&self->add);
+	probe_close(&self->slot);
 	EXPECT_TRUE(xol_gone(0, 5));
 
 	/* Other code at the same address is not taken for the probed one. */
-	ATTACH(&self->add, GEN_ADD);
+	ATTACH(&self->slot, GEN_SLOT);
 	self->text = codefile_map(&self->file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	ASSERT_EQ(self->text, mmap(self->text, PAGE, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
 	memcpy(self->text, self->image, PAGE);
-	self->text[GEN_ADD + 2] = 9;
+	self->text[GEN_SLOT + 2] = 9;
 	ASSERT_EQ(0, mprotect(self->text, PAGE, PROT_READ | PROT_EXEC));
 	EXPECT_EQ(9, gen_call(self->text, 0));
-	EXPECT_EQ(1, probe_hits(&self->add));
-	probe_close(&self->add);
+	EXPECT_EQ(1, probe_hits(&self->slot));
+	probe_close(&self->slot);
 	EXPECT_EQ(9, gen_call(self->text, 0));
 }
 
@@ -386,16 +386,16 @@ TEST_F(text, moved)
 	uint8_t *moved;
 
 	ASSERT_NE(MAP_FAILED, room);
-	ATTACH(&self->add, GEN_ADD);
+	ATTACH(&self->slot, GEN_SLOT);
 	ATTACH(&self->nop, GEN_NOP);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	moved = mremap(self->text, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, room + 8 * PAGE);
 	ASSERT_NE(MAP_FAILED, moved);
 	for (int i = 0; i < 5; i++)
 		EXPECT_EQ(1, gen_call(moved, 0));
-	EXPECT_EQ(6, probe_hits(&self->add));
+	EXPECT_EQ(6, probe_hits(&self->slot));
 	EXPECT_EQ(6, probe_hits(&self->nop));
-	probe_close(&self->add);
+	probe_close(&self->slot);
 	probe_close(&self->nop);
 	EXPECT_EQ(0, memcmp(moved, self->image, PAGE));
 	EXPECT_EQ(1, gen_call(moved, 0));
@@ -404,19 +404,19 @@ TEST_F(text, moved)
 /* The page with the breakpoint is thrown away: the file's own comes instead. */
 TEST_F(text, thrown_away)
 {
-	ATTACH(&self->add, GEN_ADD);
+	ATTACH(&self->slot, GEN_SLOT);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	ASSERT_EQ(0, madvise(self->text, PAGE, MADV_DONTNEED));
 	for (int i = 0; i < 5; i++)
 		EXPECT_EQ(1, gen_call(self->text, 0));
-	EXPECT_LE(1, probe_hits(&self->add));
-	probe_close(&self->add);
+	EXPECT_LE(1, probe_hits(&self->slot));
+	probe_close(&self->slot);
 	EXPECT_EQ(0, memcmp(self->text, self->image, PAGE));
 
 	/* The next probe there is planted as if nothing had been. */
-	ATTACH(&self->add, GEN_ADD);
+	ATTACH(&self->slot, GEN_SLOT);
 	EXPECT_EQ(1, gen_call(self->text, 0));
-	EXPECT_EQ(1, probe_hits(&self->add));
+	EXPECT_EQ(1, probe_hits(&self->slot));
 }
 
 FIXTURE(kind) {
@@ -458,14 +458,14 @@ FIXTURE_TEARDOWN(kind)
 /* Not planted there, and no harm done. */
 TEST_F(kind, left_alone)
 {
-	struct probe add;
+	struct probe slot;
 
-	ASSERT_EQ(0, probe_all(&add, self->file.path, GEN_ADD, 0));
-	EXPECT_EQ(0x83, self->text[GEN_ADD]);
+	ASSERT_EQ(0, probe_all(&slot, self->file.path, GEN_SLOT, 0));
+	EXPECT_EQ(0x6b, self->text[GEN_SLOT]);
 	EXPECT_EQ(1, gen_call(self->text, 0));
-	EXPECT_EQ(0, probe_hits(&add));
-	probe_close(&add);
-	EXPECT_EQ(0x83, self->text[GEN_ADD]);
+	EXPECT_EQ(0, probe_hits(&slot));
+	probe_close(&slot);
+	EXPECT_EQ(0x6b, self->text[GEN_SLOT]);
 }
 
 /* Execution from a file that has been cut off ends with SIGBUS, probed or not. */
@@ -477,7 +477,7 @@ TEST_F(text, truncated)
 
 	ASSERT_EQ(0, pipe(go));
 	ASSERT_EQ(0, pipe(back));
-	ATTACH(&self->add, GEN_ADD);
+	ATTACH(&self->slot, GEN_SLOT);
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
@@ -491,7 +491,7 @@ TEST_F(text, truncated)
 	ASSERT_EQ(0, ftruncate(self->file.fd, 0));
 	ASSERT_EQ(1, write(go[1], &byte, 1));
 	EXPECT_EQ(1000 + SIGBUS, child_status(pid));
-	probe_close(&self->add);
+	probe_close(&self->slot);
 	ASSERT_EQ(PAGE, pwrite(self->file.fd, self->image, PAGE, 0));
 	EXPECT_EQ(1, gen_call(self->text, 0));
 }
@@ -549,44 +549,44 @@ TEST_F(text, int3_over_ours)
 
 TEST_F(text, changed_before)
 {
-	patch(_metadata, self->text + GEN_ADD + 2, "\x05", 1);
+	patch(_metadata, self->text + GEN_SLOT + 2, "\x05", 1);
 	EXPECT_EQ(5, gen_call(self->text, 0));
 
-	probe_all(&self->add, self->file.path, GEN_ADD, 0);
+	probe_all(&self->slot, self->file.path, GEN_SLOT, 0);
 	for (int i = 0; i < 3; i++)
 		EXPECT_EQ(5, gen_call(self->text, 0));
-	probe_close(&self->add);
+	probe_close(&self->slot);
 	EXPECT_EQ(5, gen_call(self->text, 0));
-	EXPECT_EQ(0x83, self->text[GEN_ADD]);
-	EXPECT_EQ(5, self->text[GEN_ADD + 2]);
+	EXPECT_EQ(0x6b, self->text[GEN_SLOT]);
+	EXPECT_EQ(5, self->text[GEN_SLOT + 2]);
 }
 
 /* Behind the breakpoint. */
 TEST_F(text, changed_after)
 {
-	ATTACH(&self->add, GEN_ADD);
+	ATTACH(&self->slot, GEN_SLOT);
 	EXPECT_EQ(1, gen_call(self->text, 0));
-	patch(_metadata, self->text + GEN_ADD + 2, "\x05", 1);
+	patch(_metadata, self->text + GEN_SLOT + 2, "\x05", 1);
 	for (int i = 0; i < 3; i++)
 		EXPECT_EQ(5, gen_call(self->text, 0));
-	probe_close(&self->add);
+	probe_close(&self->slot);
 	EXPECT_EQ(5, gen_call(self->text, 0));
-	EXPECT_EQ(0x83, self->text[GEN_ADD]);
-	EXPECT_EQ(5, self->text[GEN_ADD + 2]);
+	EXPECT_EQ(0x6b, self->text[GEN_SLOT]);
+	EXPECT_EQ(5, self->text[GEN_SLOT + 2]);
 }
 
 /* The breakpoint itself, by another instruction. */
 TEST_F(text, overwritten)
 {
-	ATTACH(&self->add, GEN_ADD);
+	ATTACH(&self->slot, GEN_SLOT);
 	EXPECT_EQ(1, gen_call(self->text, 0));
-	patch(_metadata, self->text + GEN_ADD, "\x83\xe8\x07", 3);
+	patch(_metadata, self->text + GEN_SLOT, "\x83\xe8\x07", 3);
 	for (int i = 0; i < 3; i++)
-		EXPECT_EQ(-7, gen_call(self->text, 0));
-	EXPECT_EQ(1, probe_hits(&self->add));
-	probe_close(&self->add);
-	EXPECT_EQ(-7, gen_call(self->text, 0));
-	EXPECT_EQ(0, memcmp(self->text + GEN_ADD, "\x83\xe8\x07", 3));
+		EXPECT_EQ(-6, gen_call(self->text, 0));
+	EXPECT_EQ(1, probe_hits(&self->slot));
+	probe_close(&self->slot);
+	EXPECT_EQ(-6, gen_call(self->text, 0));
+	EXPECT_EQ(0, memcmp(self->text + GEN_SLOT, "\x83\xe8\x07", 3));
 }
 
 int main(int argc, char **argv)

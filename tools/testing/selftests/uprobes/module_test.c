@@ -70,7 +70,7 @@ static int load_for(struct __test_metadata *_metadata, struct _test_data_module 
 	int ret;
 
 	snprintf(args, sizeof(args), "run=%s path=%s offsets=%s pid=%d vaddr=0x%lx", run,
-		 path, offsets, getpid(), (unsigned long)self->text + GEN_ADD);
+		 path, offsets, getpid(), (unsigned long)self->text + GEN_SLOT);
 	ret = syscall(SYS_finit_module, self->fd, args, 0);
 	self->loaded = !ret;
 	EXPECT_EQ(0, ret)
@@ -213,7 +213,7 @@ TEST_F(module, one_process)
 	if (load(_metadata, self, "pid", "0"))
 		return;
 	EXPECT_RESULTS(0);
-	EXPECT_EQ(0xcc, self->text[GEN_ADD]);
+	EXPECT_EQ(0xcc, self->text[GEN_SLOT]);
 	for (int i = 0; i < 10; i++)
 		ASSERT_EQ(1, gen_call(self->text, 0));
 	EXPECT_EQ(10, hits_of(0));
@@ -227,7 +227,7 @@ TEST_F(module, one_process)
 				_exit(1);
 		munmap(self->text, PAGE);
 		self->text = codefile_map(&self->file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
-		_exit(self->text[GEN_ADD] == 0xcc ? 2 : 0);
+		_exit(self->text[GEN_SLOT] == 0xcc ? 2 : 0);
 	}
 	EXPECT_EQ(0, child_status(pid));
 	EXPECT_EQ(10, hits_of(0));
@@ -277,7 +277,7 @@ TEST_F(module, changes_registers)
 	if (load(_metadata, self, "registers", "6"))
 		return;
 	for (int i = 0; i < 5; i++)
-		ASSERT_EQ(1001, gen_call(self->text, i));
+		ASSERT_EQ(1000, gen_call(self->text, i));
 	unload(_metadata, self);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 }

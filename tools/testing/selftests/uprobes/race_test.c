@@ -43,7 +43,7 @@ static void *hitter(void *arg)
 
 static void *attacher(void *arg)
 {
-	static const int places[] = { GEN_NOP, GEN_MOV, GEN_ADD, GEN_RET };
+	static const int places[] = { GEN_NOP, GEN_MOV, GEN_SLOT, GEN_RET };
 	unsigned int seed = (long)arg;
 	struct probe p[8] = { };
 

@@ -39,8 +39,8 @@ FIXTURE_SETUP(counter)
 	self->data = map_data(&self->file);
 	ASSERT_NE(MAP_FAILED, self->text);
 	ASSERT_NE(MAP_FAILED, self->data);
-	self->a.nr = 0;
-	self->b.nr = 0;
+	self->a = (struct probe){ };
+	self->b = (struct probe){ };
 }
 
 FIXTURE_TEARDOWN(counter)
@@ -58,6 +58,7 @@ static int attach(struct probe *p, const struct codefile *c, uint64_t at)
 {
 	p->fd[0] = probe_open(c->path, at, 0, CTR_AT, -1, 0);
 	p->nr = p->fd[0] >= 0;
+	p->event[0] = 0;
 	return p->nr ? 0 : p->fd[0];
 }
 
@@ -76,7 +77,7 @@ TEST_F(counter, up_and_down)
 /* Two places count twice, two probes on one place once. */
 TEST_F(counter, two_places)
 {
-	struct probe same;
+	struct probe same = { };
 
 	ASSERT_EQ(0, attach(&self->a, &self->file, GEN_NOP));
 	ASSERT_EQ(0, attach(&self->b, &self->file, GEN_SIZE + GEN_NOP));

@@ -26,7 +26,7 @@ FIXTURE_SETUP(slots)
 	self->text = codefile_map(&self->file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
 	ASSERT_NE(MAP_FAILED, self->text);
 	for (int i = 0; i < NR_SITES; i++)
-		ASSERT_EQ(0, probe_all(&self->add[i], self->file.path, GEN_SIZE * i + GEN_ADD, 0));
+		ASSERT_EQ(0, probe_all(&self->add[i], self->file.path, GEN_SIZE * i + GEN_SLOT, 0));
 }
 
 FIXTURE_TEARDOWN(slots)
@@ -156,7 +156,7 @@ TEST_F(slots, replaced_while_running)
 
 		probe_close(&self->add[i]);
 		ASSERT_EQ(0, probe_all(&self->add[i], self->file.path,
-				       GEN_SIZE * i + GEN_ADD, 0));
+				       GEN_SIZE * i + GEN_SLOT, 0));
 	}
 	stop = 1;
 	for (int t = 0; t < 4; t++) {

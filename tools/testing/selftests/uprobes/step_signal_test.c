@@ -36,7 +36,8 @@
  */
 extern const char code_start[], code_end[];
 extern const char loop_nop[], loop_step[], loop_push[], loop_test[];
-extern const char load_insn[], load_end[], store_insn[], push_insn[], div_insn[];
+extern const char load_insn[], store_insn[], rmw_insn[], sse_insn[], rip_insn[];
+extern const char push_insn[], div_insn[];
 extern const char step_1[], step_2[], step_3[], step_4[], step_5[], step_6[], step_7[], step_end[];
 
 asm("	.text\n"
@@ -44,7 +45,7 @@ asm("	.text\n"
 	/* a loop of ax rounds that leaves 3 * ax in dx */
 	"run_loop:	xor	%edx, %edx\n"
 	"loop_nop:	nop\n"
-	"loop_step:	add	$3, %edx\n"
+	"loop_step:	adc	$3, %edx\n"	/* carry is never set here */
 #ifdef __x86_64__
 	"loop_push:	push	%rdx\n"
 	"		pop	%rcx\n"
@@ -57,13 +58,22 @@ asm("	.text\n"
 	"		dec	%eax\n"
 	"		jnz	loop_nop\n"
 	"1:		ret\n"
-	/* one load and one store through bx */
+	/* what an operand in memory, by way of bx, can be part of */
 #ifdef __x86_64__
 	"run_load:\n"
 	"load_insn:	movzbl	5(%rbx), %eax\n"
-	"load_end:	ret\n"
+	"		ret\n"
 	"run_store:\n"
 	"store_insn:	movl	$7, 8(%rbx)\n"
+	"		ret\n"
+	"run_rmw:\n"
+	"rmw_insn:	shll	$1, 8(%rbx)\n"
+	"		ret\n"
+	"run_sse:\n"
+	"sse_insn:	movups	5(%rbx), %xmm0\n"
+	"		ret\n"
+	"run_rip:\n"
+	"rip_insn:	shll	$1, fault_page+8(%rip)\n"
 	"		ret\n"
 	/* push with the stack pointer in bx, which may point nowhere */
 	"run_push:	mov	%rsp, %rcx\n"
@@ -74,9 +84,18 @@ asm("	.text\n"
 #else
 	"run_load:\n"
 	"load_insn:	movzbl	5(%ebx), %eax\n"
-	"load_end:	ret\n"
+	"		ret\n"
 	"run_store:\n"
 	"store_insn:	movl	$7, 8(%ebx)\n"
+	"		ret\n"
+	"run_rmw:\n"
+	"rmw_insn:	shll	$1, 8(%ebx)\n"
+	"		ret\n"
+	"run_sse:\n"
+	"sse_insn:	movups	5(%ebx), %xmm0\n"
+	"		ret\n"
+	"run_rip:\n"
+	"rip_insn:	shll	$1, fault_page+8\n"
 	"		ret\n"
 	"run_push:	mov	%esp, %ecx\n"
 	"		mov	%ebx, %esp\n"
@@ -329,6 +348,68 @@ TEST_F(fault, store)
 		RUN(run_store, 0, self->page, 0);
 		EXPECT_EQ(7, *(int *)(self->page + 8));
 		EXPECT_EQ((unsigned long)store_insn, seen.ip);
+		if (!round)
+			first = seen;
+		check_seen(_metadata, &first);
+		probe_close(&probe);
+	}
+}
+
+/* The next three need a slot, the last one also a borrowed segment base. */
+static void check_rmw(struct __test_metadata *_metadata, uint8_t *page, const char *place)
+{
+	struct probe probe = { };
+	struct seen first = { };
+
+	for (int round = 0; round < 2; round++) {
+		if (round)
+			ASSERT_EQ(0, probe_addr(&probe, place, 0));
+		*(int *)(page + 8) = 0x1234;
+		mprotect(page, PAGE, PROT_READ);
+		memset(&seen, 0, sizeof(seen));
+		mend_page = page;
+		if (place == rmw_insn)
+			RUN(run_rmw, 0, page, 0);
+		else
+			RUN(run_rip, 0, page, 0);
+		EXPECT_EQ(0x2468, *(int *)(page + 8));
+		EXPECT_EQ(1, seen.count);
+		EXPECT_EQ((unsigned long)place, seen.ip);
+		EXPECT_EQ((unsigned long)page + 8, seen.addr);
+		if (!round)
+			first = seen;
+		check_seen(_metadata, &first);
+		if (round)
+			EXPECT_EQ(2, probe_hits(&probe));
+		probe_close(&probe);
+	}
+}
+
+uint8_t fault_page[PAGE] __attribute__((aligned(PAGE)));
+
+TEST_F(fault, read_modify_write)
+{
+	check_rmw(_metadata, self->page, rmw_insn);
+}
+
+TEST_F(fault, relative_to_ip)
+{
+	check_rmw(_metadata, fault_page, rip_insn);
+}
+
+TEST_F(fault, vector_load)
+{
+	struct probe probe = { };
+	struct seen first = { };
+
+	for (int round = 0; round < 2; round++) {
+		if (round)
+			ASSERT_EQ(0, probe_addr(&probe, sse_insn, 0));
+		mprotect(self->page, PAGE, PROT_NONE);
+		memset(&seen, 0, sizeof(seen));
+		mend_page = self->page;
+		RUN(run_sse, 0, self->page, 0);
+		EXPECT_EQ((unsigned long)sse_insn, seen.ip);
 		if (!round)
 			first = seen;
 		check_seen(_metadata, &first);

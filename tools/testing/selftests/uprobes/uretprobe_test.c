@@ -25,6 +25,7 @@ static noinline long outer(long x)
 
 static noinline long recurse(long depth)
 {
+	asm volatile("" : "+r" (depth));	/* not a pure function */
 	if (!depth)
 		return 0;
 	return recurse(depth - 1) + depth;
@@ -71,7 +72,7 @@ asm("	.text\n"
 	"entry_end: ret\n");
 
 ENTRY(entry_nop, "nop");
-ENTRY(entry_step, "xor %edx, %edx");
+ENTRY(entry_step, "imul $3, %edx, %edx");
 #ifdef __x86_64__
 ENTRY(entry_endbr, "endbr64");
 ENTRY(entry_push, "push %rbp; pop %rbp");

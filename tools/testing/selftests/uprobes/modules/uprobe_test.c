@@ -317,7 +317,7 @@ static int change_ip_begin(void)
 
 /* --------------------------------------------------------------- registers */
 
-/* offsets: the add of a function that returns i + 1. It adds to 1000 instead. */
+/* offsets: a multiplication of ax by one. It gets another factor. */
 static int set_ax_entry(struct uprobe *u, struct pt_regs *regs)
 {
 	count(index_of(u));
@@ -372,12 +372,12 @@ static int reenter_entry(struct uprobe *u, struct pt_regs *regs)
 	int n = atomic_inc_return(&turn);
 
 	count(index_of(u));
+	if (n % 2)
+		say(register_uprobe(&probes[1]));
+	else
+		unregister_uprobe(&probes[1]);
 	if (n == 10)
 		unregister_uprobe(u);
-	else if (n < 10 && n % 2)
-		say(register_uprobe(&probes[1]));
-	else if (n < 10)
-		unregister_uprobe(&probes[1]);
 	return 0;
 }
 
