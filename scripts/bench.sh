@@ -19,17 +19,20 @@ count() {
 		die "the bench program on the $1 machine" "See $OUT/results/$1/tests.log"
 }
 
+only_one bench
 case $1 in
 full) ARGS=-n,2000 ;;
-quick) ARGS=-n,200,nop,push,call,mov_load,ret,sub,rip_load,uretprobe_nop ;;
+quick) ARGS=-n,200,getppid,nop,push,call,mov_load,ret,sub,rip_load,uretprobe_nop ;;
 *) die "no such bench: $1" "full or quick" ;;
 esac
 count bench-stock "$OUT/stock"
 count bench "$OUT"
-printf '\n%-40s %10s %10s %8s\n' 'guest instructions per hit' stock ours ours/stock
+printf "\n%-40s %10s %10s %8s\n" "guest instructions per hit" stock ours ratio
 awk '
 	NF < 2 || /^#/ { next }
 	FNR == NR { stock[$1] = $2; next }
-	{ printf "%-40s %10s %10s %8s\n", $1, ($1 in stock) ? stock[$1] : "-", $2,
-		stock[$1] > 0 && $2 > 0 ? sprintf("%.2f", $2 / stock[$1]) : "-" }
+	{
+		ratio = (stock[$1] + 0 && $2 + 0) ? sprintf("%.2f", $2 / stock[$1]) : "-"
+		printf "%-40s %10s %10s %8s\n", $1, ($1 in stock) ? stock[$1] : "-", $2, ratio
+	}
 	' "$OUT/results/bench-stock/tests.log" "$OUT/results/bench/tests.log" | tee "$OUT/results/bench.txt"

@@ -16,6 +16,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/qemu.sh"
 
 what=$1
+only_one check
 PICK=${TESTS:-64/*,32/*}
 LIMIT=${LIMIT:-1200}
 RUNS=()

@@ -23,6 +23,10 @@ STOCK=$OUT/linux-stock
 # i386 products never replace the 64-bit ones.
 if [ "$ARCH" = i386 ]; then SUFFIX=-i386; else SUFFIX=; fi
 
+# A script that is stopped takes its build or its machine along.
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+trap 'exit 130' INT TERM
+
 say() {
 	printf '[%3d s] %s\n' "$SECONDS" "$*" >&2
 }

@@ -8,6 +8,7 @@
 # shellcheck source=scripts/qemu.sh
 . "$(dirname "${BASH_SOURCE[0]}")/qemu.sh"
 
+only_one run
 fine=1
 boot run "$OUT" IMAGE=guest.img DISK="$OUT/debian.img" TESTS=guest/run.sh EACH=300 LIMIT=420 || fine=0
 log=$OUT/results/run/tests.log

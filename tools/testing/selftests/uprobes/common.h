@@ -358,6 +358,17 @@ struct codefile {
 	size_t size;
 };
 
+/*
+ * A file that is no ELF file is taken for code of the kernel's own kind; one
+ * with 32-bit code for a 64-bit kernel has to say so.
+ */
+static inline void code_ident(uint8_t *image)
+{
+	static const uint8_t ident[] = { 0x7f, 'E', 'L', 'F', sizeof(long) / 4 };
+
+	memcpy(image, ident, sizeof(ident));
+}
+
 static inline int codefile_make(struct codefile *c, const void *code, size_t size)
 {
 	static const char pattern[] = "/tmp/uprobes-XXXXXX";

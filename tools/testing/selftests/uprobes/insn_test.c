@@ -25,6 +25,7 @@ TEST(across_pages)
 	image = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(image, MAP_FAILED);
 	memset(image, 0xcc, size);
+	code_ident(image);
 
 	for (const struct insn_entry *e = insn_table; e < insn_table_end; e++) {
 		int i = e - insn_table, first = 1;

@@ -36,8 +36,11 @@ static void *hitter(void *arg)
 {
 	unsigned int seed = (long)arg;
 
-	while (!stop)
-		check_call(text, next(&seed) % NR_FUNCTIONS);
+	while (!stop) {
+		for (int i = 0; i < 500; i++)
+			check_call(text, next(&seed) % NR_FUNCTIONS);
+		usleep(100);		/* the others want the CPU too */
+	}
 	return NULL;
 }
 

@@ -69,6 +69,7 @@ FIXTURE_SETUP(file)
 	struct stat st;
 
 	memset(self->image, 0x90, sizeof(self->image));
+	code_ident(self->image);
 	for (unsigned int i = 0; i < ARRAY_SIZE(refused); i++)
 		memcpy(self->image + PLACE(i), refused[i].code, refused[i].len);
 	for (unsigned int i = 0; i < ARRAY_SIZE(undecodable); i++)

@@ -4,6 +4,13 @@
 # Where things are in a program nobody here built: symbols, instructions and
 # file offsets, from its ELF tables. Sourced by the guest scripts.
 
+# The scripts are bash too. They go on in a copy, another file, so that all hits
+# in Debian's bash are the workload's.
+if [ "$BASH" != /tmp/control ]; then
+	cp "$BASH" /tmp/control
+	exec /tmp/control "$0"
+fi
+
 TRACE=/sys/kernel/tracing
 UPROBES=/sys/kernel/debug/uprobes
 BASH_FILE=/usr/bin/bash
@@ -38,6 +45,12 @@ first_rip_load() {
 	listing "$1" "$2" | awk '
 		$2 ~ /^(j|call|ret)/ { exit }
 		$2 !~ /^lea/ && /\(%rip\)/ { print $1; exit }'
+}
+
+# Those that compute with a %rip-relative operand, which nothing but the
+# instruction itself can do.
+rip_computations() {
+	listing "$1" "$2" | awk '$2 ~ /^(add|and|cmp|or|sub|test|xor)/ && /\(%rip\)/ { print $1 }'
 }
 
 # The heads of loops: where a jump leads back to, within the function.

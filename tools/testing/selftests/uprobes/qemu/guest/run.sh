@@ -24,7 +24,11 @@ read -r ECHO _ < <(symbol "$BASH_FILE" echo_builtin)
 read -r UMASK _ < <(symbol "$LIBC_FILE" umask)
 ECHO=$(printf '0x%x' "$ECHO") UMASK=$(printf '0x%x' "$UMASK")
 RIP=$(first_rip_load "$BASH_FILE" echo_builtin)
+read -r EXEC _ < <(symbol "$BASH_FILE" execute_command_internal)
+EXEC=$(printf '0x%x' "$EXEC")
+# Which of these the workload comes by, the debugger will say.
 mapfile -t HEADS < <(loop_heads "$BASH_FILE" echo_builtin)
+mapfile -t SUMS < <(rip_computations "$BASH_FILE" execute_command_internal | head -n 16)
 
 # ---- how often, counted by a debugger's breakpoints and no uprobe ----
 
@@ -42,14 +46,17 @@ count_with_gdb() {
 		for at in "${HEADS[@]}"; do
 			echo "break *(echo_builtin + $((at - ECHO)))"
 		done
-		for ((k = 2; k < 5 + ${#HEADS[@]}; k++)); do
+		for at in "${SUMS[@]}"; do
+			echo "break *(execute_command_internal + $((at - EXEC)))"
+		done
+		for ((k = 2; k < 5 + ${#HEADS[@]} + ${#SUMS[@]}; k++)); do
 			echo "ignore $k 1000000"
 		done
 		echo 'continue'
 		echo 'info breakpoints'
 	} >/tmp/gdb.in
 	gdb -nx -batch -x /tmp/gdb.in --args "$BASH_FILE" --norc -c \
-		"ROUNDS=$ROUNDS; . $WORKLOAD" >/tmp/gdb.out 2>&1
+		"ROUNDS=$ROUNDS; STOP=1; . $WORKLOAD" >/tmp/gdb.out 2>&1
 	# breakpoint number, times hit
 	awk '/^[0-9]+ +breakpoint/ { n = $1; hit[n] = 0 }
 		/breakpoint already hit/ { hit[n] = $4 }
@@ -63,15 +70,25 @@ counted() {
 echo "Counting $ROUNDS rounds of the workload with a debugger, without probes ..."
 count_with_gdb
 WANT_ECHO=$(counted 2) WANT_RIP=$(counted 3) WANT_UMASK=$(counted 4)
-WANT_LOOP=0 LOOP=
-for k in "${!HEADS[@]}"; do
-	n=$(counted $((k + 5)))
-	if [ "${n:-0}" -gt "$WANT_LOOP" ]; then
-		WANT_LOOP=$n LOOP=${HEADS[k]}
-	fi
-done
+
+# most_hit FIRST-BREAKPOINT ADDRESS...: the address hit most, and how often
+most_hit() {
+	local number=$1 at n best="" most=0
+	shift
+	for at in "$@"; do
+		n=$(counted "$number")
+		if [ "${n:-0}" -gt "$most" ]; then
+			most=$n best=$at
+		fi
+		number=$((number + 1))
+	done
+	echo "$best $most"
+}
+
+read -r LOOP WANT_LOOP < <(most_hit 5 "${HEADS[@]}")
+read -r SUM WANT_SUM < <(most_hit $((5 + ${#HEADS[@]})) "${SUMS[@]}")
 if [ "${WANT_ECHO:-0}" -ne "$ROUNDS" ] || [ "${WANT_UMASK:-0}" -ne $((2 * ROUNDS)) ] ||
-	[ "$WANT_LOOP" -le "$ROUNDS" ]; then
+	[ "${WANT_LOOP:-0}" -le "$ROUNDS" ] || [ "${WANT_SUM:-0}" -lt "$ROUNDS" ]; then
 	cat /tmp/gdb.out
 	wrong "the debugger did not count what the workload says"
 	exit 1
@@ -88,6 +105,7 @@ libc_at() { echo "$LIBC_FILE:$(file_offset "$LIBC_FILE" "$1")"; }
 
 plant "p:run/bash_echo $(bash_at "$ECHO") word=+0(+0(+8(%di))):string next=%di"
 plant "p:run/bash_rip_load $(bash_at "$RIP") list=%bx"
+plant "p:run/bash_rip_sum $(bash_at "$SUM")"
 plant "p:run/bash_loop $(bash_at "$LOOP") list=%bx"
 plant "p:run/libc_umask $(libc_at "$UMASK") mask=%di:x32"
 plant "r:run/libc_umask_ret $(libc_at "$UMASK") old=\$retval:x32"
@@ -125,7 +143,7 @@ row() {
 	line=$(awk -v ino=":$(stat -c %i "$file")$" -v off="$off" \
 		'$1 ~ ino && $2 == off' /tmp/list)
 	hits=$(awk -v e="$event" '$2 == e { print $3 }' /tmp/profile)
-	printf '%-24s %-30s %-9s %6s %6s\n' "$name" "$(text_at "$file" "$func" "$at")" \
+	printf '%-36s %-30s %-9s %6s %6s\n' "$name" "$(text_at "$file" "$func" "$at")" \
 		"$(awk '{ print $4 }' <<<"$line")" "${hits:-none}" "$want"
 	[ "${hits:-none}" = "$want" ] || wrong "$event: $hits hits, $want wanted"
 	[ -n "$line" ] || wrong "$event is not in $UPROBES/list"
@@ -134,9 +152,10 @@ row() {
 }
 
 echo
-printf '%-24s %-30s %-9s %6s %6s\n' probepoint instruction strategy hits wanted
+printf '%-36s %-30s %-9s %6s %6s\n' probepoint instruction strategy hits wanted
 row 'bash echo_builtin' "$BASH_FILE" echo_builtin "$ECHO" "$ECHO" bash_echo "$WANT_ECHO"
 row "bash echo_builtin+$(printf '0x%x' $((RIP - ECHO)))" "$BASH_FILE" echo_builtin "$RIP" "$ECHO" bash_rip_load "$WANT_RIP"
+row "bash execute_command_internal+$(printf '0x%x' $((SUM - EXEC)))" "$BASH_FILE" execute_command_internal "$SUM" "$EXEC" bash_rip_sum "$WANT_SUM"
 row "bash echo_builtin+$(printf '0x%x' $((LOOP - ECHO)))" "$BASH_FILE" echo_builtin "$LOOP" "$ECHO" bash_loop "$WANT_LOOP"
 row 'libc umask' "$LIBC_FILE" umask "$UMASK" "$UMASK" libc_umask "$WANT_UMASK"
 row 'libc umask, return' "$LIBC_FILE" umask "$UMASK" "$UMASK" libc_umask_ret "$WANT_UMASK"
