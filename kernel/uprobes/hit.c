@@ -25,17 +25,15 @@
 /* ------------------------------------------------------------ the step */
 
 /*
- * Send the thread into the slot of @site. Returns false, with nothing done, if
- * there can be no slot.
+ * Send the thread into the slot of @site, which it names. Returns false, with
+ * nothing done, if there can be no slot.
  */
 static bool start_step(struct uprobe_site *site, struct uprobe_thread *t, struct pt_regs *regs)
 {
 	unsigned long slot, now;
 	bool waited = false;
 
-	WARN_ON_ONCE(t->slot);
-	/* From here on the site stays, grace period or not. */
-	WRITE_ONCE(t->site, site);
+	WARN_ON_ONCE(t->slot || t->site != site);
 
 	for (;;) {
 		slot = READ_ONCE(site->slot);
@@ -75,7 +73,6 @@ static bool start_step(struct uprobe_site *site, struct uprobe_thread *t, struct
 	return true;
 fail:
 	WRITE_ONCE(t->slot, 0);
-	WRITE_ONCE(t->site, NULL);
 	return false;
 }
 
@@ -140,10 +137,7 @@ static enum trap_owner look_closer(unsigned long vaddr, struct uprobe_site **fou
 
 	mutex_lock(&um->lock);
 	*found = revalidate_site(um, vaddr);
-	/* A mapping that moved took its breakpoints along: is one missing? */
-	if (!*found)
-		revalidate_stale(um);
-	if (!*found && um->inherited && text_vma_could(vma)) {
+	if (!*found && text_vma_could(vma)) {
 		file = probed_file_find(file_inode(vma->vm_file));
 		if (file) {
 			loff_t offset = vma_offset_of(vma, vaddr);
@@ -194,10 +188,10 @@ static bool text_still_ours(struct uprobe_site *site)
 		int state = text_look(mm, site->vaddr, site->insn);
 
 		same = state == TEXT_PLANTED;
-		if (!same) {
-			text_restore(mm, site->vaddr, site->insn);
+		/* If it cannot be told now the thread comes here again. */
+		if (!same && state != -EINTR && state != -ENOMEM &&
+		    (state != TEXT_FOREIGN || !text_restore(mm, site->vaddr, site->insn)))
 			bar_site(site, state < 0 ? UPROBE_DROP_FAULT : UPROBE_DROP_CHANGED);
-		}
 	}
 	mutex_unlock(&site->um->lock);
 	mmap_write_unlock(mm);
@@ -212,8 +206,7 @@ static void back_out(struct uprobe_site *site, enum uprobe_drop why)
 	if (mmap_write_lock_killable(mm))
 		return;
 	mutex_lock(&site->um->lock);
-	if (site->state == SITE_PLANTED &&
-	    text_restore(mm, site->vaddr, site->insn) != -ENOMEM) {
+	if (site->state == SITE_PLANTED && !text_restore(mm, site->vaddr, site->insn)) {
 		refctr_dec(site);
 		bar_site(site, why);
 	}
@@ -305,6 +298,12 @@ static bool hit(struct pt_regs *regs)
 
 	if (unlikely(!site || READ_ONCE(site->stale) || READ_ONCE(site->state) != SITE_PLANTED)) {
 		owner = look_closer(vaddr, &site);
+		/* xol_area_drop() hides the trampoline while it looks, under mmap_lock. */
+		um = uprobe_mm_of(current->mm);
+		if (owner == TRAP_PROGRAM && um && vaddr == READ_ONCE(um->area.vaddr)) {
+			ours = uretprobe_return(um, t, regs);
+			goto out;
+		}
 		if (owner != TRAP_OURS) {
 			ours = owner == TRAP_GONE;
 			if (ours)
@@ -334,10 +333,24 @@ static bool hit(struct pt_regs *regs)
 	/* A handler that moved the thread did so in place of the instruction. */
 	if (instruction_pointer(regs) != vaddr)
 		goto out;
-	if (site->insn->strategy == UPROBE_EMULATE)
+
+	/*
+	 * What follows may wait for user memory, for as long as another process
+	 * likes: not as a reader. The site stays as long as it is named.
+	 */
+	WRITE_ONCE(t->site, site);
+	srcu_read_unlock(&uprobes_srcu, idx);
+	if (site->insn->strategy == UPROBE_EMULATE) {
 		arch_uprobe_emulate(site->insn, regs);
-	else if (!start_step(site, t, regs) && !fatal_signal_pending(current))
-		back_out(site, UPROBE_DROP_AREA);
+	} else {
+		if (start_step(site, t, regs))
+			return true;
+		if (!fatal_signal_pending(current))
+			back_out(site, UPROBE_DROP_AREA);
+	}
+	/* Pairs with uprobe_threads_name_site(). */
+	smp_store_release(&t->site, NULL);
+	return true;
 out:
 	srcu_read_unlock(&uprobes_srcu, idx);
 	return ours;

@@ -5,13 +5,14 @@
  *
  * Which mms: the file's i_mmap tree is walked, and after that each mm is locked
  * and looked at again. A process that forks meanwhile puts its child on the tree
- * before it lets go of its own mmap_lock, so when a walk finds every mapping
- * planted there is no child that was missed: the walk is repeated until it does.
+ * before it lets go of its own mmap_lock, so when a walk finds nothing to do there
+ * is no child that was missed: the walk is repeated until it does.
  * A process that maps the file later sees the probepoint in uprobe_mmap().
  */
 #include <linux/fs.h>
 #include <linux/oom.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include <asm/mmu_context.h>
@@ -20,14 +21,39 @@
 
 /* ------------------------------------------------------------- one site */
 
+/*
+ * Has mremap() taken breakpoints of @pp away from their sites? It tells of the
+ * old mapping when that is unmapped, and not at all if it is kept.
+ */
+static void look_for_moved(struct uprobe_mm *um, struct probepoint *pp)
+{
+	struct uprobe_site *site;
+	struct rb_node *n;
+
+	revalidate_stale(um);
+	for (n = rb_first(&um->index); n && !um->inherited; n = rb_next(n)) {
+		site = rb_entry(n, struct uprobe_site, node);
+		if (site->pp != pp || site->state != SITE_PLANTED ||
+		    text_look(um->mm, site->vaddr, site->insn) != TEXT_ORIGINAL)
+			continue;
+		um->inherited = true;
+		WRITE_ONCE(site->stale, true);
+		WRITE_ONCE(um->any_stale, true);
+		reclaim_kick(um);
+	}
+}
+
 /**
  * adopt_site - make the site of a breakpoint that came with fork() or mremap()
  * @um: the mm's probes, @um->lock and its mmap_lock held
  * @pp: held
  * @vaddr: where @pp is mapped, and no site is
  *
- * Return: the site, or NULL if what is there is not the breakpoint of @pp, or
- * there is no memory.
+ * An int3 over the right instruction is taken for ours where there are
+ * breakpoints without sites at all.
+ *
+ * Return: the site, or NULL if what is there is not our breakpoint, or there is
+ * no memory.
  */
 struct uprobe_site *adopt_site(struct uprobe_mm *um, struct probepoint *pp,
 			       unsigned long vaddr)
@@ -37,10 +63,17 @@ struct uprobe_site *adopt_site(struct uprobe_mm *um, struct probepoint *pp,
 	lockdep_assert_held(&um->lock);
 	if (text_look(um->mm, vaddr, &pp->insn[is_64bit_mm(um->mm)]) != TEXT_PLANTED)
 		return NULL;
+	if (!um->inherited)
+		look_for_moved(um, pp);
+	if (!um->inherited)
+		return NULL;
 	site = site_add(um, pp, vaddr);
 	if (site) {
 		site_set_state(site, SITE_PLANTED);
-		refctr_adopt(site);
+		if (um->forked)
+			refctr_adopt(site);
+		else
+			refctr_inc(site);
 	}
 	return site;
 }
@@ -146,7 +179,7 @@ int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long
 	if (site && (site->state == SITE_PLANTED || !again))
 		goto unlock;
 	if (!site) {
-		if (um->inherited && adopt_site(um, pp, vaddr))
+		if (adopt_site(um, pp, vaddr))
 			goto unlock;
 		site = site_add(um, pp, vaddr);
 		if (!site) {
@@ -168,8 +201,9 @@ unlock:
  * remove_site - take a site out
  * @site: hashed; its mm's mmap_lock held for writing, @site->um->lock held
  *
- * If the breakpoint cannot be taken out for want of memory the site stays: it
- * still gets its threads past the instruction, and there is nobody to call.
+ * If the breakpoint cannot be taken out, for want of memory or because current is
+ * being killed, the site stays: it still gets its threads past the instruction,
+ * and there is nobody to call.
  */
 void remove_site(struct uprobe_site *site)
 {
@@ -178,14 +212,12 @@ void remove_site(struct uprobe_site *site)
 	mmap_assert_write_locked(mm);
 	lockdep_assert_held(&site->um->lock);
 
-	refctr_dec(site);
 	if (site->state == SITE_PLANTED) {
-		if (text_restore(mm, site->vaddr, site->insn) == -ENOMEM) {
-			reclaim_kick(site->um);
+		if (text_restore(mm, site->vaddr, site->insn))
 			return;
-		}
 		site_set_state(site, SITE_BARRED);
 	}
+	refctr_dec(site);
 	site_retire(site);
 }
 
@@ -229,6 +261,12 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 		return site;
 
 	switch (text_look(um->mm, vaddr, site->insn)) {
+	case -EINTR:
+	case -ENOMEM:
+		/* Not known: for the next one who looks. */
+		WRITE_ONCE(site->stale, true);
+		WRITE_ONCE(um->any_stale, true);
+		break;
 	case TEXT_PLANTED:
 		break;
 	case TEXT_ORIGINAL:
@@ -244,7 +282,8 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 		break;
 	case TEXT_FOREIGN:
 		/* Our int3 over an instruction that was changed behind it. */
-		text_restore(um->mm, vaddr, site->insn);
+		if (text_restore(um->mm, vaddr, site->insn))
+			break;
 		fallthrough;
 	case TEXT_CHANGED:
 		bar_site(site, UPROBE_DROP_CHANGED);
@@ -268,6 +307,9 @@ void revalidate_stale(struct uprobe_mm *um)
 	mmap_assert_write_locked(um->mm);
 	lockdep_assert_held(&um->lock);
 
+	if (!READ_ONCE(um->any_stale))
+		return;
+	WRITE_ONCE(um->any_stale, false);
 	for (n = rb_first(&um->index); n; n = next) {
 		next = rb_next(n);
 		site = rb_entry(n, struct uprobe_site, node);
@@ -333,14 +375,17 @@ static int find_mappings(struct probepoint *pp, struct mapping_list *list, unsig
 	}
 }
 
+/* A mm whose fork() failed half way, or that the OOM killer emptied. */
+static bool mm_is_unstable(struct mm_struct *mm)
+{
+	return check_stable_address_space(mm);
+}
+
 /* The mapping that was seen at @ref, now that its mmap_lock is held; or NULL. */
 static struct vm_area_struct *mapping_now(struct probepoint *pp, const struct mapping_ref *ref)
 {
 	struct vm_area_struct *vma;
 
-	/* A mm whose fork() failed half way, or that the OOM killer emptied. */
-	if (check_stable_address_space(ref->mm))
-		return NULL;
 	vma = vma_lookup(ref->mm, ref->vaddr);
 	if (!vma || !text_vma_could(vma) || file_inode(vma->vm_file) != pp->file->inode ||
 	    vma_offset_of(vma, ref->vaddr) != pp->offset)
@@ -376,9 +421,14 @@ int insert_everywhere(struct probepoint *pp)
 				continue;
 			mmap_write_lock(ref->mm);
 			vma = mapping_now(pp, ref);
-			if (vma && text_vma_ok(vma))
+			if (mm_is_unstable(ref->mm))
+				;
+			else if (!vma)
+				/* It may have forked before that. */
+				planted = true;
+			else if (text_vma_ok(vma))
 				err = insert_site(pp, vma, ref->vaddr, !walk, &planted);
-			else if (!walk && vma && (vma->vm_flags & VM_EXEC))
+			else if (!walk && (vma->vm_flags & VM_EXEC))
 				uprobe_drop(pp, UPROBE_DROP_MAPPING);
 			mmap_write_unlock(ref->mm);
 		}
@@ -390,23 +440,76 @@ int insert_everywhere(struct probepoint *pp)
 	return err;
 }
 
-/* In one mm, whose mmap_lock is held for writing. */
-static void remove_from_mm(struct probepoint *pp, struct mm_struct *mm, unsigned long vaddr)
+/*
+ * In one mm, whose mmap_lock is held for writing. Returns true if a breakpoint was
+ * taken out.
+ */
+static bool remove_from_mm(struct probepoint *pp, struct mm_struct *mm, unsigned long vaddr)
 {
 	struct uprobe_mm *um = uprobe_mm_get(mm);
 	struct uprobe_site *site;
+	bool removed = false;
 
-	if (!um)
-		return;
+	if (!um) {
+		text_restore(mm, vaddr, &pp->insn[is_64bit_mm(mm)]);
+		return false;
+	}
 	mutex_lock(&um->lock);
 	site = site_find(um, vaddr);
 	if (site && READ_ONCE(site->stale))
 		site = revalidate_site(um, vaddr);
-	if (!site && um->inherited)
+	if (!site)
 		site = adopt_site(um, pp, vaddr);
-	if (site && site->pp == pp)
+	if (site && site->pp == pp) {
+		removed = site->state == SITE_PLANTED;
 		remove_site(site);
+		removed = removed && !site_find(um, vaddr);
+	}
 	mutex_unlock(&um->lock);
+	return removed;
+}
+
+static void remove_walks(struct probepoint *pp)
+{
+	struct mapping_list list = { };
+	unsigned int skipped, i;
+	bool again;
+
+	do {
+		again = false;
+		/* Without memory the sites stay; they do no harm without uprobes. */
+		if (find_mappings(pp, &list, &skipped))
+			break;
+		for (i = 0; i < list.n; i++) {
+			struct mapping_ref *ref = &list.ref[i];
+
+			if (probepoint_wanted(pp, ref->mm))
+				continue;
+			mmap_write_lock(ref->mm);
+			if (mm_is_unstable(ref->mm))
+				;
+			else if (!mapping_now(pp, ref))
+				/* It may have forked before that. */
+				again = true;
+			/* Under the lock: uprobe_mmap() may be at it. */
+			else if (test_bit(MMF_HAS_UPROBES, &ref->mm->flags))
+				again |= remove_from_mm(pp, ref->mm, ref->vaddr);
+			mmap_write_unlock(ref->mm);
+			cond_resched();
+		}
+		put_mappings(&list);
+	} while (again);
+	kvfree(list.ref);
+}
+
+struct remove_work {
+	struct work_struct work;
+	struct probepoint *pp;
+};
+
+static void remove_in_worker(struct work_struct *work)
+{
+	remove_walks(container_of(work, struct remove_work, work)->pp);
 }
 
 /**
@@ -417,25 +520,15 @@ static void remove_from_mm(struct probepoint *pp, struct mm_struct *mm, unsigned
  */
 void remove_everywhere(struct probepoint *pp)
 {
-	struct mapping_list list = { };
-	unsigned int skipped, i;
+	struct remove_work w = { .pp = pp };
 
 	lockdep_assert_held(&pp->file->lock);
-	/* Without memory the sites stay; they do no harm without uprobes. */
-	if (find_mappings(pp, &list, &skipped))
-		goto free;
-	for (i = 0; i < list.n; i++) {
-		struct mapping_ref *ref = &list.ref[i];
-
-		if (!test_bit(MMF_HAS_UPROBES, &ref->mm->flags) || probepoint_wanted(pp, ref->mm))
-			continue;
-		mmap_write_lock(ref->mm);
-		if (mapping_now(pp, ref))
-			remove_from_mm(pp, ref->mm, ref->vaddr);
-		mmap_write_unlock(ref->mm);
-		cond_resched();
-	}
-	put_mappings(&list);
-free:
-	kvfree(list.ref);
+	remove_walks(pp);
+	if (likely(!fatal_signal_pending(current)))
+		return;
+	/* Who is being killed cannot fault in pages: some may be left. */
+	INIT_WORK_ONSTACK(&w.work, remove_in_worker);
+	queue_work(system_unbound_wq, &w.work);
+	flush_work(&w.work);
+	destroy_work_on_stack(&w.work);
 }

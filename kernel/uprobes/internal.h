@@ -20,6 +20,7 @@
  *
  *   probed_file->lock          registration on one file
  *     mm->mmap_lock
+ *       all_lock                   the list of all uprobe_mm (site.c)
  *       uprobe_mm->lock        sites, slots and the area of one mm
  *         (page faults, the area's pages)
  *           mapping->i_mmap_rwsem
@@ -293,8 +294,10 @@ struct xol_area {
  * struct uprobe_mm - the probes of one mm
  * @mm: grabbed; for its users see @refs
  * @refs: see "Who holds what"
+ * @forked: this mm came out of fork() with breakpoints, and the data beside them
  * @inherited: there may be breakpoints of ours without sites: this mm came out
  *	of fork() with them, or mremap() moved them (@lock)
+ * @any_stale: a site has been marked stale since they were looked at
  * @gone: the mm's users are gone (@lock)
  * @table: sites by address
  * @index_lock: covers @index
@@ -308,14 +311,17 @@ struct xol_area {
  * @pending: returns that are waited for, and those being set up
  * @drop_wanted: the area is needed for @pending only: kick when that is 0
  * @all: on the list of all, for debugfs
- * @reclaiming: reclaim holds a reference and will look again
- * @gp: the grace period that reclaim waits for
+ * @reclaiming: bits of reclaim.c; if not 0 reclaim may hold a reference
+ * @delay: until reclaim looks again for a thread that stays in a slot, in jiffies
+ * @gp: the grace period that reclaim waits for; at the end, frees it
  * @work: reclaim
  */
 struct uprobe_mm {
 	struct mm_struct	*mm;
 	refcount_t		refs;
+	bool			forked;
 	bool			inherited;
+	bool			any_stale;
 	bool			gone;
 	struct rhashtable	table;
 	spinlock_t		index_lock;	/* index */
@@ -330,6 +336,7 @@ struct uprobe_mm {
 	bool			drop_wanted;
 	struct list_head	all;
 	unsigned long		reclaiming;
+	unsigned int		delay;
 	struct rcu_head		gp;
 	struct delayed_work	work;
 };

@@ -66,10 +66,14 @@ int uprobe_mmap(struct vm_area_struct *vma)
  */
 void uprobe_munmap(struct vm_area_struct *vma, unsigned long start, unsigned long end)
 {
-	struct uprobe_mm *um = uprobe_mm_of(vma->vm_mm);
+	struct uprobe_mm *um;
 
+	/* Truncation holds no user of the mm, which may be ending. */
+	rcu_read_lock();
+	um = uprobe_mm_of(vma->vm_mm);
 	if (um && atomic_read(&vma->vm_mm->mm_users) && text_vma_could(vma))
 		sites_mark_stale(um, start, end);
+	rcu_read_unlock();
 }
 
 /**

@@ -8,6 +8,7 @@
  */
 #define pr_fmt(fmt) "uprobes: " fmt
 
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/hashtable.h>
 #include <linux/highmem.h>
@@ -169,10 +170,46 @@ unsigned int probepoint_refusals(struct refusal_note *notes)
 
 /* ------------------------------------------------------------ analysis */
 
+#define VBOXSF_SUPER_MAGIC	0x786f4256
+
+/* File systems that read through an open file only. */
+static bool needs_open_file(struct inode *inode)
+{
+	switch (inode->i_sb->s_magic) {
+	case AFS_FS_MAGIC:
+	case CEPH_SUPER_MAGIC:
+	case CIFS_SUPER_MAGIC:
+	case FUSE_SUPER_MAGIC:
+	case NFS_SUPER_MAGIC:
+	case SMB2_SUPER_MAGIC:
+	case V9FS_MAGIC:
+	case VBOXSF_SUPER_MAGIC:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* An open file of @mapping: that of somebody who has mapped it; or NULL. */
+static struct file *borrow_file(struct address_space *mapping)
+{
+	struct vm_area_struct *vma;
+	struct file *file = NULL;
+
+	i_mmap_lock_read(mapping);
+	vma_interval_tree_foreach(vma, &mapping->i_mmap, 0, ULONG_MAX) {
+		file = get_file(vma->vm_file);
+		break;
+	}
+	i_mmap_unlock_read(mapping);
+	return file;
+}
+
 /* The page of @inode at @index, up to date and held, or an ERR_PTR. */
 static struct folio *read_file_page(struct inode *inode, pgoff_t index)
 {
 	struct address_space *mapping = inode->i_mapping;
+	struct file *file = NULL;
 	struct folio *folio;
 
 	folio = filemap_get_folio(mapping, index);
@@ -183,10 +220,17 @@ static struct folio *read_file_page(struct inode *inode, pgoff_t index)
 	}
 	if (shmem_mapping(mapping))
 		return shmem_read_folio_gfp(mapping, index, mapping_gfp_mask(mapping));
-	/* FUSE reads through an open file only, and there is none here. */
-	if (!mapping->a_ops->read_folio || inode->i_sb->s_magic == FUSE_SUPER_MAGIC)
+	if (!mapping->a_ops->read_folio)
 		return ERR_PTR(-EIO);
-	return read_mapping_folio(mapping, index, NULL);
+	if (needs_open_file(inode)) {
+		file = borrow_file(mapping);
+		if (!file)
+			return ERR_PTR(-EIO);
+	}
+	folio = read_mapping_folio(mapping, index, file);
+	if (file)
+		fput(file);
+	return folio;
 }
 
 /* Up to @n bytes from @offset; how many there were, or -errno. */

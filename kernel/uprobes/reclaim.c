@@ -18,7 +18,9 @@
 
 #include "internal.h"
 
-#define RECLAIM_AGAIN	(HZ / 50)
+/* A thread stays in a slot: look again after 20 ms, and then ever more rarely. */
+#define DELAY_FIRST	(HZ / 50 + 1)
+#define DELAY_MOST	HZ
 
 /*
  * Bits of uprobe_mm->reclaiming: reclaim holds a reference; it was asked since
@@ -45,14 +47,17 @@ void reclaim_kick(struct uprobe_mm *um)
 	/* Full order: reclaim() clears them, and looks, the other way round. */
 	if (test_and_set_bit(RECLAIMING, &um->reclaiming))
 		return;
-	uprobe_mm_hold(um);
+	/* Not if it is going: uprobe_munmap() holds no user of the mm at times. */
+	if (!refcount_inc_not_zero(&um->refs))
+		return;
 	call_srcu(&uprobes_srcu, &um->gp, grace_period_over);
 }
 
 /* Free the sites that nobody can name any more. A grace period is over for all. */
-static void free_aged(struct uprobe_mm *um)
+static bool free_aged(struct uprobe_mm *um)
 {
 	struct uprobe_site *site, *next;
+	bool freed = false;
 
 	lockdep_assert_held(&um->lock);
 	list_for_each_entry_safe(site, next, &um->aging, dead) {
@@ -60,7 +65,9 @@ static void free_aged(struct uprobe_mm *um)
 			continue;
 		list_del(&site->dead);
 		site_free(site);
+		freed = true;
 	}
+	return freed;
 }
 
 /* Will a hit of any site ask for the area, or has one asked? */
@@ -114,19 +121,20 @@ static void tidy_mm(struct uprobe_mm *um)
 static void reclaim(struct work_struct *work)
 {
 	struct uprobe_mm *um = container_of(work, struct uprobe_mm, work.work);
-	bool grace_period, busy, again = false;
+	bool grace_period, busy, again = false, asked, freed;
 
 	/* What was kicked for until now is done by this pass. */
-	clear_bit(RECLAIM_ASKED, &um->reclaiming);
-	smp_mb__after_atomic();
+	asked = test_and_clear_bit(RECLAIM_ASKED, &um->reclaiming);
 	mutex_lock(&um->lock);
-	free_aged(um);
+	freed = free_aged(um);
 	mutex_unlock(&um->lock);
 
-	tidy_mm(um);
+	if (asked || freed)
+		tidy_mm(um);
 
 	mutex_lock(&um->lock);
 	busy = !list_empty(&um->aging);
+	um->delay = busy && !freed ? min(um->delay * 2, DELAY_MOST) : DELAY_FIRST;
 	grace_period = !list_empty(&um->dead);
 	if (grace_period) {
 		list_splice_tail_init(&um->dead, &um->aging);
@@ -142,7 +150,7 @@ static void reclaim(struct work_struct *work)
 	if (grace_period)
 		call_srcu(&uprobes_srcu, &um->gp, grace_period_over);
 	else if (busy || again)
-		queue_delayed_work(system_unbound_wq, &um->work, RECLAIM_AGAIN);
+		queue_delayed_work(system_unbound_wq, &um->work, um->delay);
 	else
 		uprobe_mm_put(um);
 }
@@ -154,4 +162,5 @@ static void reclaim(struct work_struct *work)
 void reclaim_setup(struct uprobe_mm *um)
 {
 	INIT_DELAYED_WORK(&um->work, reclaim);
+	um->delay = DELAY_FIRST;
 }

@@ -27,6 +27,30 @@ DEFINE_SRCU(uprobes_srcu);
 
 /* ------------------------------------------------------------ which file */
 
+/*
+ * Keep the file of a probe that was given by path or by address. Its file system
+ * may be unmounted meanwhile; it ends when the probe does.
+ */
+static void keep_file(struct uprobe *u, struct inode *inode)
+{
+	ihold(inode);
+	atomic_inc(&inode->i_sb->s_active);
+	u->held = inode;
+	u->inode = inode;
+}
+
+static void give_back(struct inode *held, struct mm_struct *only)
+{
+	if (held) {
+		struct super_block *sb = held->i_sb;
+
+		iput(held);
+		deactivate_super(sb);
+	}
+	if (only)
+		mmdrop(only);
+}
+
 static int find_by_path(struct uprobe *u)
 {
 	struct inode *inode;
@@ -39,9 +63,7 @@ static int find_by_path(struct uprobe *u)
 	/* Of an overlay: the file whose pages are mapped. */
 	inode = d_real_inode(path.dentry);
 	if (S_ISREG(inode->i_mode)) {
-		ihold(inode);
-		u->held = inode;
-		u->inode = inode;
+		keep_file(u, inode);
 	} else {
 		err = -EINVAL;
 	}
@@ -71,9 +93,7 @@ static int find_by_pid(struct uprobe *u)
 	mmap_read_lock(mm);
 	vma = vma_lookup(mm, u->vaddr);
 	if (vma && text_vma_ok(vma) && (vma->vm_flags & VM_EXEC)) {
-		u->inode = file_inode(vma->vm_file);
-		ihold(u->inode);
-		u->held = u->inode;
+		keep_file(u, file_inode(vma->vm_file));
 		u->offset = vma_offset_of(vma, u->vaddr);
 		u->only = mm;
 		mmgrab(mm);
@@ -84,18 +104,47 @@ static int find_by_pid(struct uprobe *u)
 	return err;
 }
 
+struct late_release {
+	struct work_struct work;
+	struct inode *held;
+	struct mm_struct *only;
+};
+
+static void release_late(struct work_struct *work)
+{
+	struct late_release *r = container_of(work, struct late_release, work);
+
+	synchronize_srcu(&uprobes_srcu);
+	give_back(r->held, r->only);
+	kfree(r);
+}
+
+/*
+ * In a handler there was no waiting: others may still compare their mm with
+ * @u->only, which must not come to mean "all" for them.
+ */
+static void forget_file_later(struct uprobe *u)
+{
+	struct late_release *r;
+
+	if (!u->held && !u->only)
+		return;
+	r = kmalloc(sizeof(*r), GFP_KERNEL | __GFP_NOFAIL);
+	INIT_WORK(&r->work, release_late);
+	r->held = u->held;
+	r->only = u->only;
+	queue_work(system_unbound_wq, &r->work);
+}
+
 static void forget_file(struct uprobe *u)
 {
-	if (u->held) {
-		iput(u->held);
-		u->held = NULL;
+	give_back(u->held, u->only);
+	if (u->held)
 		u->inode = NULL;
-	}
-	if (u->only) {
-		mmdrop(u->only);
-		u->only = NULL;
+	if (u->only)
 		u->offset = 0;
-	}
+	u->held = NULL;
+	u->only = NULL;
 }
 
 static int check_file(const struct uprobe *u)
@@ -190,6 +239,11 @@ static int register_one(struct uprobe *u)
 		return -EINVAL;
 	if (u->pp)
 		return -EBUSY;
+	/* What a handler that unregistered it has left behind. */
+	if (u->held)
+		u->inode = NULL;
+	u->held = NULL;
+	u->only = NULL;
 	if (u->path)
 		err = find_by_path(u);
 	else if (!u->inode)
@@ -236,7 +290,10 @@ static void unregister_finish(struct uprobe *u)
 		return;
 	probepoint_put(u->pp);
 	u->pp = NULL;
-	forget_file(u);
+	if (in_handler())
+		forget_file_later(u);
+	else
+		forget_file(u);
 }
 
 /* ------------------------------------------------------- public interface */

@@ -53,7 +53,8 @@ struct uprobe_mm *uprobe_mm_get(struct mm_struct *mm)
 	um->mm = mm;
 	mmgrab(mm);
 	refcount_set(&um->refs, 1);
-	um->inherited = test_bit(MMF_HAS_UPROBES, &mm->flags);
+	um->forked = test_bit(MMF_HAS_UPROBES, &mm->flags);
+	um->inherited = um->forked;
 	spin_lock_init(&um->index_lock);
 	um->index = RB_ROOT;
 	mutex_init(&um->lock);
@@ -106,11 +107,12 @@ void uprobe_mm_put(struct uprobe_mm *um)
 	mutex_unlock(&all_lock);
 	rhashtable_destroy(&um->table);
 	mmdrop(um->mm);
-	kfree(um);
+	/* uprobe_munmap() may be looking at it. Reclaim is done with @gp. */
+	kfree_rcu(um, gp);
 }
 
 /**
- * uprobe_mm_for_each - visit all, for debugfs
+ * uprobe_mm_for_each - visit all that are not busy, for debugfs
  * @fn: called with @um->lock held
  * @data: passed on
  */
@@ -120,7 +122,9 @@ void uprobe_mm_for_each(void (*fn)(struct uprobe_mm *um, void *data), void *data
 
 	mutex_lock(&all_lock);
 	list_for_each_entry(um, &all_mms, all) {
-		mutex_lock(&um->lock);
+		/* Held over page faults: everybody else must not wait for one. */
+		if (!mutex_trylock(&um->lock))
+			continue;
 		if (!um->gone)
 			fn(um, data);
 		mutex_unlock(&um->lock);
@@ -293,6 +297,8 @@ void sites_mark_stale(struct uprobe_mm *um, unsigned long start, unsigned long e
 		any = true;
 	}
 	spin_unlock(&um->index_lock);
-	if (any)
-		reclaim_kick(um);
+	if (!any)
+		return;
+	WRITE_ONCE(um->any_stale, true);
+	reclaim_kick(um);
 }

@@ -150,7 +150,9 @@ void uprobe_copy_process(struct task_struct *t, unsigned long flags)
 	}
 	if (!same_mm) {
 		/* The trampoline's address is on its stack. */
-		child->child_area = READ_ONCE(parent->um->area.vaddr);
+		mutex_lock(&parent->um->lock);
+		child->child_area = parent->um->area.vaddr;
+		mutex_unlock(&parent->um->lock);
 		set_tsk_thread_flag(t, TIF_UPROBE);
 	}
 	t->utask = &child->pub;

@@ -289,7 +289,7 @@ bool xol_area_drop(struct uprobe_mm *um)
 	vaddr = area->vaddr;
 	if (!vaddr)
 		return true;
-	if (area->used)
+	if (area->used || atomic_read(&um->pending))
 		return false;
 	WRITE_ONCE(area->vaddr, 0);
 	/*
