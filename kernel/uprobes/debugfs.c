@@ -7,12 +7,11 @@
 #include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/kdev_t.h>
+#include <linux/mmu_context.h>
 #include <linux/percpu.h>
 #include <linux/sched/mm.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
-
-#include <asm/mmu_context.h>
 
 #include "internal.h"
 

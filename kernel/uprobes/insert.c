@@ -10,12 +10,11 @@
  * A process that maps the file later sees the probepoint in uprobe_mmap().
  */
 #include <linux/fs.h>
+#include <linux/mmu_context.h>
 #include <linux/oom.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-
-#include <asm/mmu_context.h>
 
 #include "internal.h"
 

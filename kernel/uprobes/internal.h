@@ -365,6 +365,7 @@ unsigned long xol_slot_get(struct uprobe_site *site);
 void xol_slot_release(struct uprobe_site *site);
 int xol_area_make(struct uprobe_mm *um, unsigned long at);
 bool xol_area_drop(struct uprobe_mm *um);
+void xol_area_keep_private(struct uprobe_mm *um);
 void xol_area_free(struct uprobe_mm *um);
 bool xol_area_intact(struct uprobe_mm *um, unsigned long slot,
 		     const struct arch_uprobe *insn);

@@ -92,6 +92,8 @@ void uprobe_dup_mmap(struct mm_struct *oldmm, struct mm_struct *newmm)
 	if (um ? um->inherited || !RB_EMPTY_ROOT(&um->index) :
 		 test_bit(MMF_HAS_UPROBES, &oldmm->flags))
 		set_bit(MMF_HAS_UPROBES, &newmm->flags);
+	if (um)
+		xol_area_keep_private(um);
 }
 
 /**

@@ -6,11 +6,10 @@
  * address, for the questions about ranges that mm code asks.
  */
 #include <linux/hash.h>
+#include <linux/mmu_context.h>
 #include <linux/rhashtable.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
-
-#include <asm/mmu_context.h>
 
 #include "internal.h"
 

@@ -10,11 +10,10 @@
  * counted. Several functions may share one stack address: each but the first
  * was jumped to, and all of them return at once, innermost first.
  */
+#include <linux/mmu_context.h>
 #include <linux/ptrace.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-
-#include <asm/mmu_context.h>
 
 #include "internal.h"
 

@@ -37,7 +37,6 @@
 #include <linux/slab.h>
 #include <linux/timex.h>
 
-#include <asm/elf.h>
 
 #include "internal.h"
 
@@ -317,6 +316,22 @@ bool xol_area_drop(struct uprobe_mm *um)
 	}
 	xol_area_free(um);
 	return true;
+}
+
+/**
+ * xol_area_keep_private - fork() is about to copy the mm
+ * @um: mmap_lock of its mm held for writing
+ *
+ * The program may have said MADV_DOFORK, which no seal keeps off.
+ */
+void xol_area_keep_private(struct uprobe_mm *um)
+{
+	struct vm_area_struct *vma;
+
+	mmap_assert_write_locked(um->mm);
+	vma = um->area.vaddr ? vma_lookup(um->mm, um->area.vaddr) : NULL;
+	if (vma && vma->vm_file == um->area.file)
+		vm_flags_set(vma, VM_DONTCOPY | VM_DONTDUMP);
 }
 
 /**

@@ -91,7 +91,8 @@ struct uprobe_reason {
  * @base: offset into struct pt_regs of the base register, or a UPROBE_MEM_*
  * @index: the same for the index register
  * @scale: 0 to 3, the index is shifted left by it
- * @seg: 0, or the prefix byte (0x64 fs, 0x65 gs) whose base is added
+ * @seg: the prefix byte of the segment whose base is added: 0, 0x64 (fs) or 0x65
+ *	(gs) in 64-bit code; in 32-bit code the effective one, as any may have a base
  * @addr_bytes: address size, 2, 4 or 8
  */
 struct uprobe_mem {

@@ -85,6 +85,8 @@ unsigned int uprobe_riprel_copy(u8 *copy, const u8 *insn, unsigned int len,
  *
  * With a 67 prefix each of the two addresses is cut to 32 bits before the base
  * is added, so the difference is one of the cut addresses.
+ *
+ * Return: the base to borrow.
  */
 unsigned long uprobe_riprel_base(const struct arch_uprobe *au, unsigned long vaddr,
 				 unsigned long slot, unsigned long old)
