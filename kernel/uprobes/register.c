@@ -62,11 +62,10 @@ static int find_by_path(struct uprobe *u)
 		return err;
 	/* Of an overlay: the file whose pages are mapped. */
 	inode = d_real_inode(path.dentry);
-	if (S_ISREG(inode->i_mode)) {
+	if (S_ISREG(inode->i_mode))
 		keep_file(u, inode);
-	} else {
+	else
 		err = -EINVAL;
-	}
 	path_put(&path);
 	return err;
 }

@@ -37,7 +37,6 @@
 #include <linux/slab.h>
 #include <linux/timex.h>
 
-
 #include "internal.h"
 
 #undef MODULE_PARAM_PREFIX
