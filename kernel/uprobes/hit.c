@@ -125,7 +125,7 @@ static enum trap_owner look_closer(unsigned long vaddr, struct uprobe_site **fou
 	struct probepoint *pp = NULL;
 	struct vm_area_struct *vma;
 	struct uprobe_mm *um;
-	u8 byte;
+	u8 bytes[2];
 
 	if (mmap_write_lock_killable(mm))
 		return TRAP_GONE;
@@ -156,7 +156,9 @@ static enum trap_owner look_closer(unsigned long vaddr, struct uprobe_site **fou
 		owner = TRAP_OURS;
 	mutex_unlock(&um->lock);
 
-	if (owner != TRAP_OURS && !text_read(mm, vaddr, &byte, 1) && byte == UPROBE_SWBP_INSN)
+	if (owner != TRAP_OURS &&
+	    ((!text_read(mm, vaddr, bytes, 1) && bytes[0] == UPROBE_SWBP_INSN) ||
+	     (!text_read(mm, vaddr - 1, bytes, 2) && arch_uprobe_long_int3(bytes))))
 		owner = TRAP_PROGRAM;
 unlock:
 	mmap_write_unlock(mm);
@@ -372,7 +374,8 @@ bool uprobe_int3(struct pt_regs *regs)
 		return false;
 
 	local_irq_enable();
-	ours = hit(regs);
+	/* In a segment with a base ip is no address: the program's own business. */
+	ours = arch_uprobe_flat_code(regs) && hit(regs);
 	local_irq_disable();
 	return ours;
 }
@@ -392,8 +395,13 @@ void uprobe_debug(struct pt_regs *regs)
 {
 	struct uprobe_thread *t = uprobe_thread_of(current);
 
-	if (unlikely(t && t->slot && arch_uprobe_xol_done(t->site->insn, regs, t->slot)))
+	if (likely(!t || !t->slot))
+		return;
+	if (arch_uprobe_xol_done(t->site->insn, regs, t->slot))
 		finish_step(t, regs);
+	else if (arch_uprobe_single_steps(regs))
+		/* Between two rounds of a rep: SIGTRAP is certain, at the original. */
+		abort_step(t, regs);
 }
 
 /**

@@ -166,6 +166,9 @@ enum uprobe_refusal arch_uprobe_analyze(struct arch_uprobe *au, const u8 *bytes,
 const struct uprobe_reason *arch_uprobe_refusal(enum uprobe_refusal why);
 const char *arch_uprobe_strategy_name(const struct arch_uprobe *au);
 
+/* Are these two bytes the long form of int3, which is never ours? */
+bool arch_uprobe_long_int3(const u8 *bytes);
+
 /* All UPROBE_XOL_SLOT_BYTES bytes of a slot: the copy, then int3 to the end. */
 void arch_uprobe_slot_image(const struct arch_uprobe *au, u8 *slot);
 
@@ -173,6 +176,8 @@ void arch_uprobe_slot_image(const struct arch_uprobe *au, u8 *slot);
  * On a hit: by the thread that hit, interrupts on, may sleep. @regs->ip is
  * @vaddr, the address of the displaced instruction, when they are called.
  *
+ * flat_code: is ip of a thread that has trapped an address, without a base?
+ * single_steps: has the program, or its debugger, set TF?
  * mode_ok: does the thread run the kind of code (64 or 32 bit) that @au is for?
  * same_text: compares user memory at @vaddr with int3 and the rest of
  * @au->insn without sleeping; false if the memory cannot be read that way.
@@ -180,6 +185,8 @@ void arch_uprobe_slot_image(const struct arch_uprobe *au, u8 *slot);
  * signal that the program would have got is queued. Reports a single step
  * where the program, or its debugger, had TF set.
  */
+bool arch_uprobe_flat_code(struct pt_regs *regs);
+bool arch_uprobe_single_steps(const struct pt_regs *regs);
 bool arch_uprobe_mode_ok(const struct arch_uprobe *au, const struct pt_regs *regs);
 bool arch_uprobe_same_text(const struct arch_uprobe *au, unsigned long vaddr, bool *same);
 void arch_uprobe_emulate(const struct arch_uprobe *au, struct pt_regs *regs);

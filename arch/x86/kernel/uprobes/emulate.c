@@ -12,6 +12,7 @@
 #include <linux/bug.h>
 #include <linux/sched.h>
 #include <asm/debugreg.h>
+#include <asm/fsgsbase.h>
 #include <asm/insn-eval.h>
 #include <asm/processor-flags.h>
 #include <asm/ptrace.h>
@@ -129,8 +130,28 @@ static int segment_index(u8 prefix)
 /* False, with the signal raised, if the segment cannot be used at all */
 static bool add_segment_base(const struct emu *e, u8 prefix, unsigned long *addr)
 {
-	unsigned long base = insn_get_seg_base(e->regs, segment_index(prefix));
+	unsigned long base;
 
+#ifdef CONFIG_X86_64
+	/* What the CPU has loaded: the GDT is per CPU, and descriptors change. */
+	if (prefix == PREFIX_FS || prefix == PREFIX_GS) {
+		u16 sel;
+
+		if (prefix == PREFIX_FS)
+			savesegment(fs, sel);
+		else
+			savesegment(gs, sel);
+		if (!e->au->is64 && sel <= 3) {
+			uprobe_raise_gp();
+			return false;
+		}
+		base = prefix == PREFIX_FS ? x86_fsbase_read_cpu() :
+					     x86_gsbase_read_cpu_inactive();
+		*addr = mode_truncate(e, *addr + base);
+		return true;
+	}
+#endif
+	base = insn_get_seg_base(e->regs, segment_index(prefix));
 	if (base == -1UL) {
 		uprobe_raise_gp();
 		return false;
@@ -305,34 +326,36 @@ static bool check_shadow(const struct emu *e, unsigned long ret, u64 *ssp)
 	return !e->au->is64 || uprobe_shadow_check(ret, ssp);
 }
 
-static bool call_to(struct emu *e, unsigned long target)
+static bool call_to(struct emu *e, unsigned long target, bool shadow)
 {
 	unsigned long sp = mode_truncate(e, e->regs->sp - e->au->width);
 	unsigned long ret = e->next;
 	u64 ssp = 0;
 
-	if (!branch_to(e, target) || !push_shadow(e, ret, &ssp) || !write_stack(e, sp, ret))
+	if (!branch_to(e, target) || (shadow && !push_shadow(e, ret, &ssp)) ||
+	    !write_stack(e, sp, ret))
 		return false;
 	uprobe_shadow_commit(ssp);
 	e->regs->sp = sp;
 	return true;
 }
 
+/* A call to the next instruction reads ip: it leaves the shadow stack alone (SDM, CALL). */
 static bool emu_call(struct emu *e)
 {
-	return call_to(e, e->next + e->au->imm);
+	return call_to(e, e->next + e->au->imm, e->au->imm != 0);
 }
 
 static bool emu_call_reg(struct emu *e)
 {
-	return call_to(e, *reg_at(e, e->au->mem.base));
+	return call_to(e, *reg_at(e, e->au->mem.base), true);
 }
 
 static bool emu_call_mem(struct emu *e)
 {
 	u64 target;
 
-	return load_operand(e, e->au->width, &target) && call_to(e, target);
+	return load_operand(e, e->au->width, &target) && call_to(e, target, true);
 }
 
 static bool emu_jmp_reg(struct emu *e)
@@ -595,7 +618,8 @@ void arch_uprobe_emulate(const struct arch_uprobe *au, struct pt_regs *regs)
 	regs->flags &= ~X86_EFLAGS_RF;
 
 	if (unlikely(stepping) && wants_trap(&e)) {
-		current->thread.virtual_dr6 |= DR_STEP;
+		/* As a debug exception does: nothing of an earlier one stays. */
+		current->thread.virtual_dr6 = DR_STEP;
 		send_sigtrap(regs, 0, TRAP_TRACE);
 	}
 }

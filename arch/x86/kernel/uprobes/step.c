@@ -14,6 +14,8 @@
 #include <linux/uaccess.h>
 #include <asm/fsgsbase.h>
 #include <asm/gsseg.h>
+#include <asm/insn-eval.h>
+#include <asm/processor-flags.h>
 #include <asm/ptrace.h>
 #include <asm/segment.h>
 
@@ -46,6 +48,32 @@ bool arch_uprobe_mode_ok(const struct arch_uprobe *au, const struct pt_regs *reg
 #else
 	return !au->is64 && regs->cs == __USER_CS;
 #endif
+}
+
+bool arch_uprobe_flat_code(struct pt_regs *regs)
+{
+	if (v8086_mode(regs))
+		return false;
+	if (user_64bit_mode(regs))
+		return true;
+#ifdef CONFIG_X86_64
+	if (regs->cs == __USER32_CS)
+		return true;
+#else
+	if (regs->cs == __USER_CS)
+		return true;
+#endif
+	return insn_get_seg_base(regs, INAT_SEG_REG_CS) == 0;
+}
+
+bool arch_uprobe_single_steps(const struct pt_regs *regs)
+{
+	return regs->flags & X86_EFLAGS_TF;
+}
+
+bool arch_uprobe_long_int3(const u8 *bytes)
+{
+	return bytes[0] == 0xcd && bytes[1] == 3;
 }
 
 /* 8 bytes of what the text is to look like, from byte @from on, and which count */

@@ -9,6 +9,8 @@
  */
 #include <linux/mm.h>
 #include <linux/mmu_context.h>
+#include <linux/oom.h>
+#include <linux/pagemap.h>
 #include <linux/pkeys.h>
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
@@ -139,7 +141,7 @@ static bool resolve_fault(const struct access *a, unsigned long addr)
 
 	switch (err) {
 	case 0:
-		return !signal_pending(current);
+		return true;
 	case -EFAULT:
 		raise_pf(a, addr, 0, SIGBUS, BUS_ADRERR);
 		return false;
@@ -148,8 +150,12 @@ static bool resolve_fault(const struct access *a, unsigned long addr)
 		current->thread.cr2 = addr;
 		force_sig_mceerr(BUS_MCEERR_AR, (void __user *)addr, PAGE_SHIFT);
 		return false;
+	case -ENOMEM:
+		/* Wait for the OOM killer as the fault handler does. */
+		pagefault_out_of_memory();
+		return !fatal_signal_pending(current);
 	default:
-		/* Out of memory or killed: back to the breakpoint, if anywhere. */
+		/* Killed. */
 		return false;
 	}
 }
@@ -164,7 +170,8 @@ static unsigned long fault_address(const struct access *a)
 		return a->addr;
 	if (get_user(byte, (u8 __user *)a->addr))
 		return a->addr;
-	if (a->write && put_user(byte, (u8 __user *)a->addr))
+	/* Without a write: it could undo one of another thread. */
+	if (a->write && fault_in_safe_writeable((char __user *)a->addr, 1))
 		return a->addr;
 	return last & PAGE_MASK;
 }
