@@ -164,11 +164,10 @@ static bool resolve_fault(const struct access *a, unsigned long addr)
 static unsigned long fault_address(const struct access *a)
 {
 	unsigned long last = a->addr + a->width - 1;
-	u8 byte;
 
 	if ((a->addr ^ last) < PAGE_SIZE)
 		return a->addr;
-	if (get_user(byte, (u8 __user *)a->addr))
+	if (fault_in_readable((char __user *)a->addr, 1))
 		return a->addr;
 	/* Without a write: it could undo one of another thread. */
 	if (a->write && fault_in_safe_writeable((char __user *)a->addr, 1))
