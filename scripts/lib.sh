@@ -7,6 +7,10 @@
 
 set -euo pipefail
 
+# "make check TESTS=..." is for the scripts: a make that they call must not get
+# it as an order that goes before its own variables.
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES
+
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 OUT=${OUT:-$TOP/out}
 ARCH=${ARCH:-x86_64}
