@@ -9,8 +9,8 @@
  *   probepoint    one instruction of it. Held by each uprobe registered on it,
  *                 each site, each pending return.
  *   uprobe_site   a probepoint in one mm. Owned by the mm's table; the hits in
- *                 progress keep it by SRCU, a step in progress by naming it in
- *                 uprobe_thread->site. Removed in three moves: unhashed, a grace
+ *                 progress keep it by SRCU, who gets past its instruction by
+ *                 naming it in uprobe_thread->site. Removed in three moves: unhashed, a grace
  *                 period, no thread names it (reclaim.c).
  *   uprobe_mm     all of one mm. Held by the mm, by each uprobe_thread, and by
  *                 reclaim while there is something to reclaim.
