@@ -13,9 +13,13 @@
 
 #include "internal.h"
 
+/*
+ * The table takes the low bits, so all bits of the address have to get there:
+ * hash_long() of a 32-bit kernel would leave aligned ones in the same few chains.
+ */
 static u32 hash_vaddr(const void *key, u32 len, u32 seed)
 {
-	return hash_long(*(const unsigned long *)key ^ seed, 32);
+	return ((*(const unsigned long *)key ^ seed) * GOLDEN_RATIO_64) >> 32;
 }
 
 static const struct rhashtable_params site_params = {

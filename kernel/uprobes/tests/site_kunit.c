@@ -88,6 +88,29 @@ static void random_adds_and_removes(struct kunit *test)
 	compare(test, um, m, pp);
 }
 
+/*
+ * Text is aligned, and mapped at the same place in many pages: what addresses have
+ * in common must not bring sites together in the table, which then refuses more.
+ */
+static void aligned_addresses(struct kunit *test)
+{
+	static const unsigned long distances[] = { 1, 16, 64, PAGE_SIZE };
+	struct probepoint *pp = any_point(test);
+	struct uprobe_mm *um = uprobe_test_um(test);
+	unsigned int i, d, missing;
+
+	for (d = 0; d < ARRAY_SIZE(distances); d++) {
+		unsigned long base = 0x10000000UL * (d + 1);
+
+		missing = 0;
+		mutex_lock(&um->lock);
+		for (i = 0; i < 2000; i++)
+			missing += !site_add(um, pp, base + i * distances[d]);
+		mutex_unlock(&um->lock);
+		KUNIT_EXPECT_EQ_MSG(test, missing, 0, "at a distance of %lu", distances[d]);
+	}
+}
+
 static void new_site(struct kunit *test)
 {
 	struct probepoint *pp = any_point(test);
@@ -224,6 +247,7 @@ static struct kunit_case site_cases[] = {
 	KUNIT_CASE(new_site),
 	KUNIT_CASE(named_site_is_kept),
 	KUNIT_CASE_SLOW(random_adds_and_removes),
+	KUNIT_CASE(aligned_addresses),
 	KUNIT_CASE(stale_ranges),
 	KUNIT_CASE(stale_sites_go),
 	{ }
