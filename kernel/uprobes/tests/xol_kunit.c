@@ -172,13 +172,13 @@ static void nobody_writes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, uprobe_test_byte(test, vaddr), UPROBE_SWBP_INSN);
 }
 
+#ifdef VM_SEALED
+
 static void nobody_unmaps(struct kunit *test)
 {
 	struct place p = place_make(test);
 	unsigned long vaddr;
 
-	if (!IS_ENABLED(CONFIG_64BIT))
-		kunit_skip(test, "mappings cannot be sealed on this kernel");
 	KUNIT_ASSERT_EQ(test, xol_area_make(p.um, 0), 0);
 	vaddr = p.um->area.vaddr;
 	KUNIT_EXPECT_EQ(test, vm_munmap(vaddr, PAGE_SIZE), -EPERM);
@@ -186,6 +186,25 @@ static void nobody_unmaps(struct kunit *test)
 					    MAP_ANONYMOUS | MAP_FIXED, 0), -EPERM);
 	KUNIT_EXPECT_EQ(test, uprobe_test_byte(test, vaddr), UPROBE_SWBP_INSN);
 }
+
+#else
+
+/* Nothing keeps the program from it: then no thread may be sent there. */
+static void unmapping_is_noticed(struct kunit *test)
+{
+	struct place p = place_make(test);
+	struct uprobe_site *site = site_with_slot(test, &p, 0);
+	unsigned long vaddr = p.um->area.vaddr;
+
+	KUNIT_EXPECT_TRUE(test, xol_area_intact(p.um, site->slot, site->insn));
+	KUNIT_EXPECT_EQ(test, vm_munmap(vaddr, PAGE_SIZE), 0);
+	KUNIT_EXPECT_FALSE(test, xol_area_intact(p.um, site->slot, site->insn));
+	KUNIT_EXPECT_EQ(test, vm_mmap(NULL, vaddr, PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE |
+				      MAP_ANONYMOUS | MAP_FIXED, 0), vaddr);
+	KUNIT_EXPECT_FALSE(test, xol_area_intact(p.um, site->slot, site->insn));
+}
+
+#endif
 
 static void trampoline_is_int3(struct kunit *test)
 {
@@ -510,7 +529,11 @@ static struct kunit_case xol_cases[] = {
 	KUNIT_CASE(at_an_address),
 	KUNIT_CASE(flags_and_name),
 	KUNIT_CASE(nobody_writes),
+#ifdef VM_SEALED
 	KUNIT_CASE(nobody_unmaps),
+#else
+	KUNIT_CASE(unmapping_is_noticed),
+#endif
 	KUNIT_CASE(trampoline_is_int3),
 	KUNIT_CASE(slot_holds_the_copy),
 	KUNIT_CASE(each_has_its_own),
