@@ -132,7 +132,7 @@ void uprobe_clear_state(struct mm_struct *mm);
 
 /* exceptions (interrupts off), signals, return to user mode */
 bool uprobe_int3(struct pt_regs *regs);
-void uprobe_debug(struct pt_regs *regs);
+bool uprobe_debug(struct pt_regs *regs, unsigned long *dr6);
 bool uprobe_deny_signal(void);
 void uprobe_notify_resume(struct pt_regs *regs);
 unsigned long uprobe_get_trap_addr(struct pt_regs *regs);
@@ -221,7 +221,7 @@ static inline void uprobe_copy_process(struct task_struct *t, unsigned long flag
 static inline void uprobe_free_utask(struct task_struct *t) { }
 static inline void uprobe_clear_state(struct mm_struct *mm) { }
 static inline bool uprobe_int3(struct pt_regs *regs) { return false; }
-static inline void uprobe_debug(struct pt_regs *regs) { }
+static inline bool uprobe_debug(struct pt_regs *regs, unsigned long *dr6) { return false; }
 static inline bool uprobe_deny_signal(void) { return false; }
 static inline void uprobe_notify_resume(struct pt_regs *regs) { }
 

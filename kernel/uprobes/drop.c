@@ -29,6 +29,8 @@ const char *const uprobe_stat_name[UPROBE_STATS] = {
 	[UPROBE_STAT_REPLANTED]	 = "replanted",
 	[UPROBE_STAT_STEALS]	 = "steals",
 	[UPROBE_STAT_SLOT_WAITS] = "slot_waits",
+	[UPROBE_STAT_SECOND_TRAPS] = "second_traps",
+	[UPROBE_STAT_KICKS]	 = "kicks",
 	[UPROBE_STAT_AREAS]	 = "areas",
 	[UPROBE_STAT_RETURNS]	 = "returns",
 };

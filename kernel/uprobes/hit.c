@@ -2,14 +2,19 @@
 /*
  * A hit: from the trap to the site, the handlers, past the instruction, and on.
  *
- * What a thread is doing is in uprobe_thread->slot alone:
+ * Where a thread is, is in uprobe_thread->state, and these verbs change it:
  *
- *	slot == 0	it runs the program's own code
- *	  -- start_step() -->
- *	slot != 0	it is in the slot of uprobe_thread->site
- *	  -- finish_step(), when it arrives behind the copy -->
- *	  -- abort_step(), when the copy faults or the thread is to die -->
- *	slot == 0
+ *	THREAD_OUT	it runs the program's own code
+ *	  -- enter_slot() -->
+ *	THREAD_STEPS, THREAD_BOOSTED: it is in the slot of uprobe_thread->site
+ *	  -- finish_copy(), when it is behind the copy -->
+ *	  -- abort_copy(), when the copy faults or is not to be executed -->
+ *	  -- left_copy(), when it has gone on by itself -->
+ *	THREAD_OUT
+ *
+ * A stepped copy ends in a trap. A boosted one ends in a jump, so that the state
+ * is out of date until settle() looks, which comes first in all that shows where
+ * the thread is, or uses its uprobe_thread.
  *
  * uprobe_int3() and uprobe_debug() are called by the exceptions themselves,
  * before anybody else is asked, with interrupts off.
@@ -22,18 +27,18 @@
 
 #include "internal.h"
 
-/* ------------------------------------------------------------ the step */
+/* ------------------------------------------------------------ the slot */
 
 /*
  * Send the thread into the slot of @site, which it names. Returns false, with
  * nothing done, if there can be no slot.
  */
-static bool start_step(struct uprobe_site *site, struct uprobe_thread *t, struct pt_regs *regs)
+static bool enter_slot(struct uprobe_site *site, struct uprobe_thread *t, struct pt_regs *regs)
 {
 	unsigned long slot, now;
 	bool waited = false;
 
-	WARN_ON_ONCE(t->slot || t->site != site);
+	WARN_ON_ONCE(t->state != THREAD_OUT || t->slot || t->site != site);
 
 	for (;;) {
 		slot = READ_ONCE(site->slot);
@@ -70,39 +75,112 @@ static bool start_step(struct uprobe_site *site, struct uprobe_thread *t, struct
 		WRITE_ONCE(site->last_hit, now);
 
 	arch_uprobe_pre_xol(site->insn, &t->arch, regs, site->vaddr, slot);
+	/* Last: who finds the thread boosted believes the ip in @regs. */
+	barrier();
+	WRITE_ONCE(t->state, site->insn->strategy == UPROBE_BOOST ? THREAD_BOOSTED : THREAD_STEPS);
 	return true;
 fail:
 	WRITE_ONCE(t->slot, 0);
 	return false;
 }
 
-static void leave_step(struct uprobe_thread *t)
+/* The thread is out; @t->state has said so before @t->slot does. */
+static void leave_slot(struct uprobe_thread *t)
 {
 	/* Pairs with uprobe_threads_name_slot() and _site(): this thread is out. */
 	smp_store_release(&t->slot, 0);
 	/* The same for the site, last: @t->slot is never set without it. */
 	smp_store_release(&t->site, NULL);
 	if (unlikely(t->signal_waits)) {
+		timer_delete(&t->overdue);
 		t->signal_waits = false;
 		/* If it has been taken by another thread meanwhile: no harm. */
 		set_thread_flag(TIF_SIGPENDING);
 	}
 }
 
-static void finish_step(struct uprobe_thread *t, struct pt_regs *regs)
+static void finish_copy(struct uprobe_thread *t, struct pt_regs *regs)
 {
 	struct uprobe_site *site = t->site;
 
 	arch_uprobe_post_xol(site->insn, &t->arch, regs, site->vaddr, t->slot);
-	leave_step(t);
+	leave_slot(t);
 }
 
-static void abort_step(struct uprobe_thread *t, struct pt_regs *regs)
+static void abort_copy(struct uprobe_thread *t, struct pt_regs *regs)
 {
 	struct uprobe_site *site = t->site;
 
+	WRITE_ONCE(t->state, THREAD_OUT);
+	barrier();
 	arch_uprobe_abort_xol(site->insn, &t->arch, regs, site->vaddr);
-	leave_step(t);
+	leave_slot(t);
+}
+
+static void left_copy(struct uprobe_thread *t, struct pt_regs *regs)
+{
+	arch_uprobe_left_xol(&t->arch, regs);
+	leave_slot(t);
+}
+
+/* How long a signal waits for a copy. No rep instruction takes that long. */
+#define SIGNAL_PATIENCE	(HZ / 10)
+
+/**
+ * uprobe_signal_overdue - a signal has waited too long for the end of a copy
+ * @timer: of &struct uprobe_thread, whose thread is there: it stops the timer
+ *	before it goes
+ */
+void uprobe_signal_overdue(struct timer_list *timer)
+{
+	struct uprobe_thread *t = from_timer(t, timer, overdue);
+
+	/* It may sleep in a page fault, and sees the flag when it wakes up. */
+	set_tsk_thread_flag(t->task, TIF_SIGPENDING);
+	if (!wake_up_state(t->task, TASK_INTERRUPTIBLE))
+		kick_process(t->task);
+}
+
+/*
+ * Where is the thread, and if it need not be in a slot any more, out of it.
+ * UPROBE_BEFORE: it is in front of the copy, and stays there.
+ *
+ * While this looks, state is THREAD_OUT, so that nobody else clears what it
+ * looks at if it is preempted; they know only then what its ip means.
+ */
+static enum uprobe_place settle(struct uprobe_thread *t, struct pt_regs *regs)
+{
+	enum uprobe_place place = UPROBE_ELSEWHERE;
+	u8 state = t->state;
+
+	if (state == THREAD_OUT)
+		return UPROBE_ELSEWHERE;
+	WRITE_ONCE(t->state, THREAD_OUT);
+	barrier();
+	if (t->slot)
+		place = arch_uprobe_place(t->site->insn, regs, t->slot);
+
+	switch (place) {
+	case UPROBE_BEFORE:
+		barrier();
+		WRITE_ONCE(t->state, state);
+		break;
+	case UPROBE_BEHIND:
+		finish_copy(t, regs);
+		break;
+	case UPROBE_ELSEWHERE:
+		if (state == THREAD_STEPS) {
+			/* By no way that we know of. It borrowed all the same. */
+			unsigned long ip = instruction_pointer(regs);
+
+			arch_uprobe_abort_xol(t->site->insn, &t->arch, regs, ip);
+			leave_slot(t);
+		} else {
+			left_copy(t, regs);
+		}
+		break;
+	}
+	return place;
 }
 
 /* -------------------------------------------------------- finding a site */
@@ -147,6 +225,13 @@ static enum trap_owner look_closer(unsigned long vaddr, struct uprobe_site **fou
 	}
 	if (pp)
 		*found = adopt_site(um, pp, vaddr);
+	if (IS_ERR(*found)) {
+		/* Ours, but no memory: the thread runs into it again. */
+		*found = NULL;
+		mutex_unlock(&um->lock);
+		uprobe_drop(pp, UPROBE_DROP_NOMEM);
+		goto unlock;
+	}
 	/* A child of a process that is wanted need not be. */
 	if (pp && *found && !probepoint_wanted(pp, mm)) {
 		remove_site(*found);
@@ -279,14 +364,19 @@ static bool hit(struct pt_regs *regs)
 	bool ours = true;
 	int idx;
 
-	if (t && t->slot) {
-		if (likely(arch_uprobe_xol_done(t->site->insn, regs, t->slot))) {
-			finish_step(t, regs);
+	/* The int3 behind a stepped copy? A boosted one has just been left. */
+	if (t && t->state != THREAD_OUT) {
+		enum uprobe_place place = settle(t, regs);
+
+		if (place == UPROBE_BEHIND) {
+			uprobe_stat_inc(UPROBE_STAT_SECOND_TRAPS);
 			return true;
 		}
-		/* It left its slot by no way that we know of: let it go. */
-		abort_step(t, regs);
-		instruction_pointer_set(regs, vaddr + UPROBE_SWBP_INSN_SIZE);
+		if (unlikely(place == UPROBE_BEFORE)) {
+			/* A jump to the int3 that ends the slot before. */
+			abort_copy(t, regs);
+			instruction_pointer_set(regs, vaddr + UPROBE_SWBP_INSN_SIZE);
+		}
 	}
 
 	idx = srcu_read_lock(&uprobes_srcu);
@@ -340,12 +430,20 @@ static bool hit(struct pt_regs *regs)
 	 * What follows may wait for user memory, for as long as another process
 	 * likes: not as a reader. The site stays as long as it is named.
 	 */
+	if (site->insn->strategy == UPROBE_SYSCALL) {
+		/* And that may exec, so not even with a name. */
+		struct arch_uprobe insn = *site->insn;
+
+		srcu_read_unlock(&uprobes_srcu, idx);
+		arch_uprobe_syscall(&insn, regs);
+		return true;
+	}
 	WRITE_ONCE(t->site, site);
 	srcu_read_unlock(&uprobes_srcu, idx);
 	if (site->insn->strategy == UPROBE_EMULATE) {
 		arch_uprobe_emulate(site->insn, regs);
 	} else {
-		if (start_step(site, t, regs))
+		if (enter_slot(site, t, regs))
 			return true;
 		if (!fatal_signal_pending(current))
 			back_out(site, UPROBE_DROP_AREA);
@@ -383,33 +481,42 @@ bool uprobe_int3(struct pt_regs *regs)
 /**
  * uprobe_debug - a thread has got a debug exception in user mode
  * @regs: its registers
+ * @dr6: what the CPU says about it; loses what was ours
  *
  * If the program, or its debugger, has set TF, or a watchpoint was hit by the
- * copy of an instruction, the exception comes right behind the copy, before the
- * int3. The thread is moved to where it would have come from, and the exception
- * takes its ordinary course.
+ * copy of an instruction, the exception comes right behind the copy. The thread
+ * is moved to where it would have come from, and the exception takes its
+ * ordinary course. If TF was ours that was all.
  *
  * Context: the debug exception, interrupts off.
+ * Return: true if the exception was ours alone.
  */
-void uprobe_debug(struct pt_regs *regs)
+bool uprobe_debug(struct pt_regs *regs, unsigned long *dr6)
 {
 	struct uprobe_thread *t = uprobe_thread_of(current);
+	bool ours;
 
-	if (likely(!t || !t->slot))
-		return;
-	if (arch_uprobe_xol_done(t->site->insn, regs, t->slot))
-		finish_step(t, regs);
-	else if (arch_uprobe_single_steps(regs))
+	if (likely(!t || t->state == THREAD_OUT))
+		return false;
+	uprobe_stat_inc(UPROBE_STAT_SECOND_TRAPS);
+	/* DR6 has been read; the next debug exception brings its own. */
+	local_irq_enable();
+	ours = arch_uprobe_own_debug(&t->arch, regs, dr6);
+	if (settle(t, regs) == UPROBE_BEFORE && arch_uprobe_single_steps(regs))
 		/* Between two rounds of a rep: SIGTRAP is certain, at the original. */
-		abort_step(t, regs);
+		abort_copy(t, regs);
+	local_irq_disable();
+	return ours;
 }
 
 /**
  * uprobe_deny_signal - may the current thread take its signals now?
  *
- * Not in a slot: a signal that arrives before the copy has run waits for it, so
- * that handlers run once per execution. One that the copy itself has caused, or
- * that kills, ends the step: the thread is at the original instruction again.
+ * Not in front of a copy: a signal that arrives before the copy has run waits
+ * for it, so that handlers run once per execution. One that the copy itself has
+ * caused, or that kills, ends the matter: the thread is at the original
+ * instruction again. So does one that has waited too long: the copy may need a
+ * page that does not come before the signal is taken (userfaultfd).
  *
  * Context: get_signal().
  * Return: true if they have to wait.
@@ -417,12 +524,21 @@ void uprobe_debug(struct pt_regs *regs)
 bool uprobe_deny_signal(void)
 {
 	struct uprobe_thread *t = uprobe_thread_of(current);
+	struct pt_regs *regs = task_pt_regs(current);
 
-	if (likely(!t || !t->slot))
+	if (likely(!t || t->state == THREAD_OUT))
+		return false;
+	if (settle(t, regs) != UPROBE_BEFORE)
 		return false;
 
-	if (!arch_uprobe_xol_trapped() && !fatal_signal_pending(current)) {
-		t->signal_waits = true;
+	if (!arch_uprobe_xol_trapped() && !fatal_signal_pending(current) &&
+	    !(t->signal_waits && !timer_pending(&t->overdue)) &&
+	    (t->state == THREAD_STEPS ||
+	     arch_uprobe_trap_behind(t->site->insn, &t->arch, regs))) {
+		if (!t->signal_waits) {
+			t->signal_waits = true;
+			mod_timer(&t->overdue, jiffies + SIGNAL_PATIENCE);
+		}
 		clear_thread_flag(TIF_SIGPENDING);
 		/*
 		 * A SIGKILL that came in between has either been seen by the
@@ -433,7 +549,7 @@ bool uprobe_deny_signal(void)
 			return true;
 		set_thread_flag(TIF_SIGPENDING);
 	}
-	abort_step(t, task_pt_regs(current));
+	abort_copy(t, regs);
 	return false;
 }
 
@@ -441,8 +557,9 @@ bool uprobe_deny_signal(void)
  * uprobe_notify_resume - TIF_UPROBE was set
  * @regs: the current thread's registers
  *
- * A child that came out of fork() with pending returns gets its trampoline
- * before it runs.
+ * Somebody wants to know whether the thread is in a slot. Or it is a child that
+ * came out of fork() with pending returns, and gets its trampoline before it
+ * runs.
  *
  * Context: return to user mode, may sleep.
  */
@@ -452,7 +569,10 @@ void uprobe_notify_resume(struct pt_regs *regs)
 	unsigned long at;
 
 	clear_thread_flag(TIF_UPROBE);
-	if (!t || !t->child_area)
+	if (!t)
+		return;
+	settle(t, regs);
+	if (!t->child_area)
 		return;
 	at = t->child_area;
 	t->child_area = 0;
@@ -470,7 +590,8 @@ unsigned long uprobe_get_trap_addr(struct pt_regs *regs)
 {
 	struct uprobe_thread *t = uprobe_thread_of(current);
 
-	if (unlikely(t && t->slot))
+	if (unlikely(t && t->state != THREAD_OUT && user_mode(regs) &&
+		     settle(t, regs) == UPROBE_BEFORE))
 		return t->site->vaddr;
 	return instruction_pointer(regs);
 }

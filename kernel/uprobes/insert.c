@@ -51,8 +51,8 @@ static void look_for_moved(struct uprobe_mm *um, struct probepoint *pp)
  * An int3 over the right instruction is taken for ours where there are
  * breakpoints without sites at all.
  *
- * Return: the site, or NULL if what is there is not our breakpoint, or there is
- * no memory.
+ * Return: the site, NULL if what is there is not our breakpoint, or
+ * ERR_PTR(-ENOMEM).
  */
 struct uprobe_site *adopt_site(struct uprobe_mm *um, struct probepoint *pp,
 			       unsigned long vaddr)
@@ -67,13 +67,13 @@ struct uprobe_site *adopt_site(struct uprobe_mm *um, struct probepoint *pp,
 	if (!um->inherited)
 		return NULL;
 	site = site_add(um, pp, vaddr);
-	if (site) {
-		site_set_state(site, SITE_PLANTED);
-		if (um->forked)
-			refctr_adopt(site);
-		else
-			refctr_inc(site);
-	}
+	if (!site)
+		return ERR_PTR(-ENOMEM);
+	site_set_state(site, SITE_PLANTED);
+	if (um->forked)
+		refctr_adopt(site);
+	else
+		refctr_inc(site);
 	return site;
 }
 
@@ -178,8 +178,11 @@ int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long
 	if (site && (site->state == SITE_PLANTED || !again))
 		goto unlock;
 	if (!site) {
-		if (adopt_site(um, pp, vaddr))
+		site = adopt_site(um, pp, vaddr);
+		if (site) {
+			err = PTR_ERR_OR_ZERO(site);
 			goto unlock;
+		}
 		site = site_add(um, pp, vaddr);
 		if (!site) {
 			err = -ENOMEM;

@@ -45,6 +45,7 @@
 #include <linux/sched/coredump.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
+#include <linux/timer.h>
 #include <linux/uprobes.h>
 #include <linux/workqueue.h>
 
@@ -104,6 +105,8 @@ enum uprobe_stat {
 	UPROBE_STAT_REPLANTED,	/* text had been given back to the file */
 	UPROBE_STAT_STEALS,	/* slots taken from other sites */
 	UPROBE_STAT_SLOT_WAITS,	/* every slot was being executed */
+	UPROBE_STAT_SECOND_TRAPS, /* exceptions behind a copy */
+	UPROBE_STAT_KICKS,	/* running threads asked whether they are in a slot */
 	UPROBE_STAT_AREAS,	/* areas made */
 	UPROBE_STAT_RETURNS,
 	UPROBE_STATS
@@ -258,7 +261,7 @@ struct uprobe_site {
 /* ----------------------------------------------------------------- xol.c */
 
 #define XOL_SLOTS_PER_PAGE	(PAGE_SIZE / UPROBE_XOL_SLOT_BYTES)
-#define XOL_MAX_PAGES		(IS_ENABLED(CONFIG_64BIT) ? 256 : 32)
+#define XOL_MAX_PAGES		(IS_ENABLED(CONFIG_64BIT) ? 2048 : 32)
 #define XOL_MAX_SLOTS		(XOL_MAX_PAGES * XOL_SLOTS_PER_PAGE)
 
 /**
@@ -279,15 +282,19 @@ struct xol_page {
  *	Written under mmap_lock and um->lock, read from any context
  * @file: the shmem file behind it
  * @nr_pages: how many pages have been taken into use; the vma has them all
+ * @full: so many pages from the first on have no slot to spare
  * @used: slots owned
- * @pages: the first @nr_pages are set
+ * @limit: how many there may be, the trampoline included
+ * @pages: @nr_pages of them, with room for a power of two
  */
 struct xol_area {
 	unsigned long		vaddr;
 	struct file		*file;
 	unsigned int		nr_pages;
+	unsigned int		full;
 	unsigned int		used;
-	struct xol_page		*pages[XOL_MAX_PAGES];
+	unsigned int		limit;
+	struct xol_page		**pages;
 };
 
 /**
@@ -422,17 +429,35 @@ static inline unsigned long vma_vaddr_of(const struct vm_area_struct *vma, loff_
 /* -------------------------------------------------------------- thread.c */
 
 /**
+ * enum uprobe_thread_state - is the thread in a slot?
+ * @THREAD_OUT: no; or it is not known to others yet that it goes there
+ * @THREAD_STEPS: it is in the slot of a stepped copy, until it traps
+ * @THREAD_BOOSTED: it was sent into the slot of a boosted copy, and nobody has
+ *	looked since. Only in this state may another CPU find, while the thread
+ *	does not run, that it has left the slot: uprobe_thread->slot and ->site
+ *	are 0 then
+ */
+enum uprobe_thread_state {
+	THREAD_OUT,
+	THREAD_STEPS,
+	THREAD_BOOSTED,
+};
+
+/**
  * struct uprobe_thread - a thread that has hit a probe
  * @pub: what unchanged kernel code reads
  * @um: held; the mm it hit in
+ * @task: the thread; as long as this is on @link
  * @link: on @um->threads
+ * @state: enum uprobe_thread_state; written by the thread itself
  * @site: the site that the thread is getting past. While it is set the site is
  *	not freed
- * @slot: the slot that the thread is in, or is about to enter. While it is set
- *	the slot is not given to another site. Not 0 means: stepping
- * @arch: what the step borrowed
+ * @slot: the slot that the thread may be in, or is about to enter. While it is
+ *	set the slot is not given to another site
+ * @arch: what the copy borrowed
  * @returns: the pending returns, by stack address
- * @signal_waits: a signal was told to wait for the end of the step
+ * @signal_waits: a signal was told to wait for the end of the copy
+ * @overdue: runs while @signal_waits; when it is over the signal is taken anyway
  * @in_handler: handlers run
  * @depth: number of pending returns
  * @sweep_at: look for dead ones when @depth reaches this
@@ -443,13 +468,16 @@ static inline unsigned long vma_vaddr_of(const struct vm_area_struct *vma, loff_
 struct uprobe_thread {
 	struct uprobe_task	pub;
 	struct uprobe_mm	*um;
+	struct task_struct	*task;
 	struct list_head	link;
+	u8			state;
+	bool			signal_waits;
+	bool			in_handler;
 	struct uprobe_site	*site;
 	unsigned long		slot;
 	struct arch_uprobe_task	arch;
 	struct rb_root		returns;
-	bool			signal_waits;
-	bool			in_handler;
+	struct timer_list	overdue;
 	unsigned int		depth;
 	unsigned int		sweep_at;
 	unsigned long		child_area;
@@ -463,7 +491,14 @@ static inline struct uprobe_thread *uprobe_thread_of(struct task_struct *t)
 	return pub ? container_of(pub, struct uprobe_thread, pub) : NULL;
 }
 
+/* Does getting past this instruction take a slot? */
+static inline bool insn_needs_slot(const struct arch_uprobe *insn)
+{
+	return insn->strategy == UPROBE_BOOST || insn->strategy == UPROBE_STEP;
+}
+
 struct uprobe_thread *uprobe_thread_get(struct uprobe_mm *um);
+void uprobe_signal_overdue(struct timer_list *timer);
 bool uprobe_threads_name_site(struct uprobe_mm *um, const struct uprobe_site *site);
 bool uprobe_threads_name_slot(struct uprobe_mm *um, unsigned long slot);
 

@@ -81,7 +81,7 @@ static bool sites_need_area(struct uprobe_mm *um)
 	for (n = rb_first(&um->index); n; n = rb_next(n)) {
 		site = rb_entry(n, struct uprobe_site, node);
 		if (site->state == SITE_PLANTED &&
-		    (site->insn->strategy != UPROBE_EMULATE || probepoint_has_returns(site->pp)))
+		    (insn_needs_slot(site->insn) || probepoint_has_returns(site->pp)))
 			return true;
 	}
 	return false;

@@ -3,18 +3,22 @@
  * Threads that have hit a probe: made at the first hit, gone with exec or exit.
  */
 #include <linux/sched/signal.h>
+#include <linux/sched/task_stack.h>
 #include <linux/slab.h>
+#include <linux/wait.h>
 
 #include "internal.h"
 
-static struct uprobe_thread *make_thread(struct uprobe_mm *um)
+static struct uprobe_thread *make_thread(struct uprobe_mm *um, struct task_struct *task)
 {
 	struct uprobe_thread *t = kzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
 
 	if (!t)
 		return NULL;
 	t->um = um;
+	t->task = task;
 	t->sweep_at = 64;
+	timer_setup(&t->overdue, uprobe_signal_overdue, 0);
 	uprobe_mm_hold(um);
 	spin_lock(&um->threads_lock);
 	list_add(&t->link, &um->threads);
@@ -35,19 +39,60 @@ struct uprobe_thread *uprobe_thread_get(struct uprobe_mm *um)
 
 	if (likely(t))
 		return t;
-	t = make_thread(um);
+	t = make_thread(um, current);
 	if (t)
 		/* Interrupts look at what it points to. */
 		smp_store_release(&current->utask, &t->pub);
 	return t;
 }
 
+/*
+ * A thread that does not run cannot change its state, its names or its ip. If it
+ * is boosted and its ip is not in the slot, it has left by itself: take its names
+ * away. It gets into the slot again only by another hit, which names it anew.
+ */
+static int release_left(struct task_struct *task, void *arg)
+{
+	struct uprobe_thread *t = arg;
+
+	if (task != current && task_curr(task))
+		return -EAGAIN;
+	if (t->state != THREAD_BOOSTED || !t->slot)
+		return 0;
+	if (arch_uprobe_place(t->site->insn, task_pt_regs(task), t->slot) != UPROBE_ELSEWHERE)
+		return 0;
+	smp_store_release(&t->slot, 0);
+	smp_store_release(&t->site, NULL);
+	return 0;
+}
+
+/*
+ * @t names a slot or a site. If only because nobody has looked since it was
+ * boosted: look, or where it runs at the moment, have it look itself.
+ */
+static void look_at(struct uprobe_thread *t)
+{
+	lockdep_assert_held(&t->um->lock);
+	lockdep_assert_held(&t->um->threads_lock);
+	if (READ_ONCE(t->state) != THREAD_BOOSTED)
+		return;
+	if (t->task == current) {
+		release_left(current, t);
+		return;
+	}
+	if (task_call_func(t->task, release_left, t) == -EAGAIN) {
+		uprobe_stat_inc(UPROBE_STAT_KICKS);
+		set_tsk_thread_flag(t->task, TIF_UPROBE);
+		kick_process(t->task);
+	}
+}
+
 /**
  * uprobe_threads_name_site - is any thread getting past this site?
- * @um: the mm's probes
+ * @um: the mm's probes, @um->lock held
  * @site: unhashed, a grace period ago
  *
- * Return: true if so.
+ * Return: true if so, or if it will be known a little later only.
  */
 bool uprobe_threads_name_site(struct uprobe_mm *um, const struct uprobe_site *site)
 {
@@ -56,10 +101,11 @@ bool uprobe_threads_name_site(struct uprobe_mm *um, const struct uprobe_site *si
 
 	spin_lock(&um->threads_lock);
 	list_for_each_entry(t, &um->threads, link) {
-		/* Pairs with the release when a step ends. */
-		found = smp_load_acquire(&t->site) == site;
-		if (found)
-			break;
+		/* Pairs with the release when a thread leaves. */
+		if (smp_load_acquire(&t->site) != site)
+			continue;
+		look_at(t);
+		found |= smp_load_acquire(&t->site) == site;
 	}
 	spin_unlock(&um->threads_lock);
 	return found;
@@ -67,10 +113,10 @@ bool uprobe_threads_name_site(struct uprobe_mm *um, const struct uprobe_site *si
 
 /**
  * uprobe_threads_name_slot - is any thread in this slot, or about to enter it?
- * @um: the mm's probes
+ * @um: the mm's probes, @um->lock held
  * @slot: the slot's address
  *
- * Return: true if so.
+ * Return: true if so, or if it will be known a little later only.
  */
 bool uprobe_threads_name_slot(struct uprobe_mm *um, unsigned long slot)
 {
@@ -79,10 +125,11 @@ bool uprobe_threads_name_slot(struct uprobe_mm *um, unsigned long slot)
 
 	spin_lock(&um->threads_lock);
 	list_for_each_entry(t, &um->threads, link) {
-		/* Pairs with the release when a step ends. */
-		found = smp_load_acquire(&t->slot) == slot;
-		if (found)
-			break;
+		/* Pairs with the release when a thread leaves. */
+		if (smp_load_acquire(&t->slot) != slot)
+			continue;
+		look_at(t);
+		found |= smp_load_acquire(&t->slot) == slot;
 	}
 	spin_unlock(&um->threads_lock);
 	return found;
@@ -105,8 +152,11 @@ void uprobe_free_utask(struct task_struct *t)
 		return;
 	um = thread->um;
 	/* A fatal signal has ended any step by now: see uprobe_deny_signal(). */
-	WARN_ON_ONCE(thread->slot && t == current && !(t->flags & PF_EXITING));
+	WARN_ON_ONCE(thread->state == THREAD_STEPS && t == current && !(t->flags & PF_EXITING));
+	if (t == current && thread->state == THREAD_BOOSTED)
+		arch_uprobe_left_xol(&thread->arch, task_pt_regs(t));
 
+	timer_shutdown_sync(&thread->overdue);
 	WRITE_ONCE(t->utask, NULL);
 	uretprobe_forget(thread);
 	spin_lock(&um->threads_lock);
@@ -134,13 +184,15 @@ void uprobe_copy_process(struct task_struct *t, unsigned long flags)
 	struct uprobe_mm *um;
 
 	t->utask = NULL;
+	if (parent && parent->state == THREAD_BOOSTED)
+		arch_uprobe_fork(&parent->arch, t);
 	if (!parent || !parent->pub.return_instances)
 		return;
 	if (same_mm && !(flags & CLONE_VFORK))
 		return;
 
 	um = uprobe_mm_get(t->mm);
-	child = um ? make_thread(um) : NULL;
+	child = um ? make_thread(um, t) : NULL;
 	if (!child)
 		goto lost;
 	if (uretprobe_copy(child, parent)) {

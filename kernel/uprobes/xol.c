@@ -23,12 +23,16 @@
  *	smp_mb()				smp_mb()
  *	site->slot still s? then go		any thread->slot == s? then give up
  *
- * At least one of the two sees what the other has written.
+ * At least one of the two sees what the other has written. A thread that was sent
+ * into a boosted copy goes on naming the slot until somebody looks: see
+ * still_in_slot() in thread.c.
  */
 #include <linux/dcache.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
 #include <linux/highmem.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/moduleparam.h>
 #include <linux/pagemap.h>
@@ -98,6 +102,20 @@ static int write_slot(struct xol_area *area, unsigned int nr, const u8 *image, b
 	return 0;
 }
 
+static int make_room(struct xol_area *area)
+{
+	unsigned int n = area->nr_pages;
+	struct xol_page **pages;
+
+	if (n && !is_power_of_2(n))
+		return 0;
+	pages = kvrealloc(area->pages, (n ? 2 * n : 1) * sizeof(*pages), GFP_KERNEL_ACCOUNT);
+	if (!pages)
+		return -ENOMEM;
+	area->pages = pages;
+	return 0;
+}
+
 /* Take one more page into use. */
 static int add_page(struct xol_area *area)
 {
@@ -105,6 +123,9 @@ static int add_page(struct xol_area *area)
 	struct xol_page *page;
 	int err;
 
+	err = make_room(area);
+	if (err)
+		return err;
 	page = kzalloc(sizeof(*page), GFP_KERNEL_ACCOUNT);
 	if (!page)
 		return -ENOMEM;
@@ -233,6 +254,7 @@ int xol_area_make(struct uprobe_mm *um, unsigned long at)
 		goto unlock;
 	}
 	um->area.file = file;
+	um->area.limit = xol_slot_limit();
 	err = add_page(&um->area);
 	if (!err)
 		err = map_area(mm, file, at, &vaddr);
@@ -261,6 +283,9 @@ void xol_area_free(struct uprobe_mm *um)
 	WRITE_ONCE(area->vaddr, 0);
 	while (area->nr_pages)
 		kfree(area->pages[--area->nr_pages]);
+	kvfree(area->pages);
+	area->pages = NULL;
+	area->full = 0;
 	WARN_ON_ONCE(area->used);
 	if (area->file)
 		fput(area->file);
@@ -369,22 +394,23 @@ bool xol_area_intact(struct uprobe_mm *um, unsigned long slot, const struct arch
 /* A slot that nobody owns, or -1. */
 static int find_free(struct xol_area *area)
 {
-	unsigned int limit = xol_slot_limit();
 	unsigned int p, i;
 
-	for (p = 0; p < area->nr_pages; p++) {
+	for (p = area->full; p < area->nr_pages; p++) {
 		struct xol_page *page = area->pages[p];
 
-		if (page->used == XOL_SLOTS_PER_PAGE)
+		if (page->used == XOL_SLOTS_PER_PAGE) {
+			area->full = p + 1;
 			continue;
+		}
 		for (i = p ? 0 : 1; i < XOL_SLOTS_PER_PAGE; i++) {
-			if (p * XOL_SLOTS_PER_PAGE + i >= limit)
+			if (p * XOL_SLOTS_PER_PAGE + i >= area->limit)
 				return -1;
 			if (!page->owner[i])
 				return p * XOL_SLOTS_PER_PAGE + i;
 		}
 	}
-	if (area->nr_pages * XOL_SLOTS_PER_PAGE >= limit || add_page(area))
+	if (area->nr_pages * XOL_SLOTS_PER_PAGE >= area->limit || add_page(area))
 		return -1;
 	return p * XOL_SLOTS_PER_PAGE + (p ? 0 : 1);
 }
@@ -394,6 +420,7 @@ static void disown(struct xol_area *area, unsigned int nr)
 	struct xol_page *page = area->pages[nr / XOL_SLOTS_PER_PAGE];
 
 	page->owner[nr % XOL_SLOTS_PER_PAGE] = NULL;
+	area->full = min_t(unsigned int, area->full, nr / XOL_SLOTS_PER_PAGE);
 	page->used--;
 	area->used--;
 }
@@ -510,7 +537,8 @@ unsigned long xol_slot_get(struct uprobe_site *site)
 	if (nr < 0)
 		goto unlock;
 
-	arch_uprobe_slot_image(site->insn, image);
+	slot = slot_vaddr(&um->area, nr);
+	arch_uprobe_slot_image(site->insn, site->vaddr, slot, image);
 	err = write_slot(&um->area, nr, image, false);
 	if (err) {
 		slot = err;
@@ -519,7 +547,6 @@ unsigned long xol_slot_get(struct uprobe_site *site)
 	own(&um->area, nr, site);
 	/* Not the next victim at once. */
 	WRITE_ONCE(site->last_hit, xol_clock());
-	slot = slot_vaddr(&um->area, nr);
 	/* Written before it is seen. Pairs with the read in the hit path. */
 	smp_store_release(&site->slot, slot);
 unlock:

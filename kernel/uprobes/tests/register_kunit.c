@@ -479,10 +479,10 @@ static void refusals_are_noted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, last->dev, file_inode(file)->i_sb->s_dev);
 	KUNIT_EXPECT_EQ(test, last->ino, file_inode(file)->i_ino);
 	KUNIT_EXPECT_EQ(test, last->offset, (loff_t)AT_REFUSED);
-	KUNIT_EXPECT_EQ(test, last->why, UPROBE_REFUSE_SYSCALL);
+	KUNIT_EXPECT_EQ(test, last->why, UPROBE_REFUSE_FAR);
 	KUNIT_EXPECT_EQ(test, last->len, 2);
-	KUNIT_EXPECT_EQ(test, last->insn[0], 0x0f);
-	KUNIT_EXPECT_EQ(test, last->insn[1], 0x05);
+	KUNIT_EXPECT_EQ(test, last->insn[0], 0xff);
+	KUNIT_EXPECT_EQ(test, last->insn[1], 0x18);
 	KUNIT_EXPECT_EQ(test, last->is64, IS_ENABLED(CONFIG_X86_64));
 }
 
@@ -498,7 +498,7 @@ static void refusals_wrap(struct kunit *test)
 	notes = kunit_kcalloc(test, UPROBE_REFUSALS_KEPT, sizeof(*notes), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, notes);
 	for (i = 0; i < more; i++) {
-		static const u8 refused[] = { 0x0f, 0x05 };
+		static const u8 refused[] = { 0xff, 0x18 };
 
 		u->offset = 0x800 + 4 * i;
 		uprobe_test_write(test, file, u->offset, refused, sizeof(refused));

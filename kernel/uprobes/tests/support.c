@@ -22,7 +22,7 @@ void uprobe_test_write(struct kunit *test, struct file *file, loff_t pos,
 /* See the AT_ offsets. */
 struct file *uprobe_test_file(struct kunit *test)
 {
-	static const u8 refused[] = { 0x0f, 0x05 };
+	static const u8 refused[] = { 0xff, 0x18 };
 	static const u8 breakpoint[] = { 0xcc };
 	/* More prefixes than an instruction has bytes. */
 	static const u8 nonsense[16] = { [0 ... 15] = 0x66 };

@@ -18,7 +18,7 @@
 #define AT_NOP		0x100	/* emulated */
 #define AT_STEP		0x200	/* addps %xmm1,%xmm0: executed in a slot */
 #define AT_STEP2	0x300	/* the same */
-#define AT_REFUSED	0x400	/* syscall */
+#define AT_REFUSED	0x400	/* lcall *(%rax) */
 #define AT_BREAKPOINT	0x500	/* the file's own int3 */
 #define AT_NONSENSE	0x600	/* bytes that are no instruction in either mode */
 #define AT_NEXT_PAGE	(PAGE_SIZE + 0x100)

@@ -25,7 +25,7 @@ static struct place place_make(struct kunit *test)
 	p.u = uprobe_test_probe(test, p.file, AT_STEP);
 	uprobe_test_register(test, p.u);
 	p.um = uprobe_test_um(test);
-	KUNIT_ASSERT_EQ(test, p.u->pp->insn[IS_ENABLED(CONFIG_X86_64)].strategy, UPROBE_STEP);
+	KUNIT_ASSERT_TRUE(test, insn_needs_slot(&p.u->pp->insn[IS_ENABLED(CONFIG_X86_64)]));
 	return p;
 }
 
@@ -226,11 +226,10 @@ static void slot_holds_the_copy(struct kunit *test)
 	u8 image[UPROBE_XOL_SLOT_BYTES], is[UPROBE_XOL_SLOT_BYTES];
 	struct uprobe_site *site = site_with_slot(test, &p, 0);
 
-	arch_uprobe_slot_image(site->insn, image);
+	arch_uprobe_slot_image(site->insn, site->vaddr, site->slot, image);
 	uprobe_test_peek(test, site->slot, is, sizeof(is));
 	KUNIT_EXPECT_MEMEQ(test, is, image, sizeof(is));
 	KUNIT_EXPECT_MEMEQ(test, is, step_insn, sizeof(step_insn));
-	KUNIT_EXPECT_EQ(test, is[sizeof(step_insn)], UPROBE_SWBP_INSN);
 	KUNIT_EXPECT_NE(test, site->slot, p.um->area.vaddr);
 	KUNIT_EXPECT_EQ(test, p.um->area.used, 1);
 	/* Asked again: the same. */
@@ -303,9 +302,12 @@ static struct uprobe_site **fill(struct kunit *test, struct place *p, unsigned i
 	struct uprobe_site **sites;
 	unsigned int i;
 
-	*n = xol_slot_limit() - 1;
+	/* A full area takes long to fill. */
+	*n = min_t(unsigned int, xol_slot_limit(), 32 * XOL_SLOTS_PER_PAGE) - 1;
 	if (*n < 32)
 		kunit_skip(test, "the limit is set lower");
+	KUNIT_ASSERT_EQ(test, xol_area_make(p->um, 0), 0);
+	p->um->area.limit = *n + 1;
 	sites = kunit_kcalloc(test, *n, sizeof(*sites), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, sites);
 	for (i = 0; i < *n; i++) {
@@ -356,6 +358,8 @@ static struct uprobe_thread *fake_thread(struct kunit *test, struct uprobe_mm *u
 	struct uprobe_thread *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, t);
+	t->um = um;
+	t->task = current;
 	t->slot = slot;
 	spin_lock(&um->threads_lock);
 	list_add(&t->link, &um->threads);
@@ -369,6 +373,39 @@ static void end_fake_threads(struct uprobe_mm *um)
 	while (!list_empty(&um->threads))
 		list_del(um->threads.next);
 	spin_unlock(&um->threads_lock);
+}
+
+/*
+ * A boosted thread names its slot until somebody looks: its ip, here that of a
+ * kernel thread, is nowhere near it. Not so one of which it is not known yet
+ * whether it goes there, or one that steps.
+ */
+static void boosted_names_are_taken_away(struct kunit *test)
+{
+	struct place p = place_make(test);
+	struct uprobe_site *site = site_with_slot(test, &p, 0);
+	struct uprobe_thread *t = fake_thread(test, p.um, site->slot);
+
+	t->site = site;
+	mutex_lock(&p.um->lock);
+	KUNIT_EXPECT_TRUE(test, uprobe_threads_name_slot(p.um, site->slot));
+	t->state = THREAD_STEPS;
+	KUNIT_EXPECT_TRUE(test, uprobe_threads_name_slot(p.um, site->slot));
+	KUNIT_EXPECT_TRUE(test, uprobe_threads_name_site(p.um, site));
+	KUNIT_EXPECT_EQ(test, t->slot, site->slot);
+
+	t->state = THREAD_BOOSTED;
+	KUNIT_EXPECT_FALSE(test, uprobe_threads_name_slot(p.um, site->slot));
+	KUNIT_EXPECT_EQ(test, t->slot, 0UL);
+	KUNIT_EXPECT_FALSE(test, uprobe_threads_name_site(p.um, site));
+	KUNIT_EXPECT_NULL(test, t->site);
+
+	t->slot = site->slot;
+	t->site = site;
+	KUNIT_EXPECT_FALSE(test, uprobe_threads_name_site(p.um, site));
+	KUNIT_EXPECT_EQ(test, t->slot, 0UL);
+	mutex_unlock(&p.um->lock);
+	end_fake_threads(p.um);
 }
 
 /* However many of the oldest have a thread in them: the next one is taken. */
@@ -539,6 +576,7 @@ static struct kunit_case xol_cases[] = {
 	KUNIT_CASE(each_has_its_own),
 	KUNIT_CASE(given_back_and_reused),
 	KUNIT_CASE_SLOW(oldest_is_stolen),
+	KUNIT_CASE(boosted_names_are_taken_away),
 	KUNIT_CASE_SLOW(busy_slots_are_passed_over),
 	KUNIT_CASE_SLOW(all_busy),
 	KUNIT_CASE_SLOW(hit_in_the_future_is_not_old),

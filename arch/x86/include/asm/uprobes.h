@@ -14,6 +14,7 @@
 #include <linux/types.h>
 
 struct pt_regs;
+struct task_struct;
 
 typedef u8 uprobe_opcode_t;
 
@@ -21,23 +22,42 @@ typedef u8 uprobe_opcode_t;
 #define UPROBE_SWBP_INSN_SIZE		1
 #define MAX_UINSN_BYTES			16	/* an instruction has at most 15 */
 
-/* A copy of at most 15 bytes and what ends it: int3, or later a 14-byte jump. */
+/* A copy of at most 15 bytes and what ends it: int3, or a jump of 14 bytes. */
 #define UPROBE_XOL_SLOT_BYTES		32
 
 /**
  * enum uprobe_strategy - how a thread gets past the displaced instruction
  * @UPROBE_EMULATE: the kernel does what the instruction does; needs no slot
- * @UPROBE_STEP: the copy is executed in the site's slot and runs into an int3
- *	behind it; arch_uprobe_post_xol() then puts right what depends on the
- *	place. (An int3 rather than TF: the program's own TF keeps its meaning,
- *	no instruction sees a flag that it should not, and a rep instruction
- *	runs to its end in one go.)
+ * @UPROBE_BOOST: the copy in the site's slot is followed by a jump to the next
+ *	original instruction: no second exception, so the kernel learns only by
+ *	looking, arch_uprobe_place(), where the thread is
+ * @UPROBE_STEP: the copy runs into an int3 behind it; arch_uprobe_post_xol() then
+ *	puts right what depends on the place. (An int3 rather than TF: the
+ *	program's own TF keeps its meaning, no instruction sees a flag that it
+ *	should not, and a rep instruction runs to its end in one go.)
+ * @UPROBE_SYSCALL: the kernel enters the system call as if the program had
+ *	executed it at the original address; needs no slot
  * @UPROBE_STRATEGIES: how many there are
  */
 enum uprobe_strategy {
 	UPROBE_EMULATE,
+	UPROBE_BOOST,
 	UPROBE_STEP,
+	UPROBE_SYSCALL,
 	UPROBE_STRATEGIES
+};
+
+/**
+ * enum uprobe_place - where a thread is that was sent into a slot
+ * @UPROBE_BEFORE: at the copy: it has not been executed, or has faulted, or is a
+ *	rep instruction with some rounds done
+ * @UPROBE_BEHIND: behind the copy, on the way back
+ * @UPROBE_ELSEWHERE: not in the slot any more
+ */
+enum uprobe_place {
+	UPROBE_BEFORE,
+	UPROBE_BEHIND,
+	UPROBE_ELSEWHERE,
 };
 
 /**
@@ -45,15 +65,14 @@ enum uprobe_strategy {
  * @UPROBE_ACCEPTED: it is probed
  * @UPROBE_REFUSE_UNDECODABLE: no instruction, or cut off by the end of file
  * @UPROBE_REFUSE_UNKNOWN: decodes, but is on no list: default deny
- * @UPROBE_REFUSE_BREAKPOINT: int3, int1: somebody's own
- * @UPROBE_REFUSE_SYSCALL: syscall, sysenter, int n
- * @UPROBE_REFUSE_PRIVILEGED: faults or depends on IOPL in user mode
- * @UPROBE_REFUSE_FAR: far transfers, iret
- * @UPROBE_REFUSE_SEGMENT: loads a segment register or its base
+ * @UPROBE_REFUSE_BREAKPOINT: int3, int1, int $3: somebody's own
+ * @UPROBE_REFUSE_FAR: lcall pushes the slot's address; ljmp through a %rip-relative
+ *	operand would leave with a borrowed base
+ * @UPROBE_REFUSE_SEGMENT: needs one segment's base, and reads or loads the same
  * @UPROBE_REFUSE_MODE: means different things on different CPUs
  * @UPROBE_REFUSE_TOO_LONG: no room for a segment prefix in 15 bytes
- * @UPROBE_REFUSE_TRANSACTION: xbegin, xend: an exception aborts it
- * @UPROBE_REFUSE_STATE: depends on where or in which ring it runs
+ * @UPROBE_REFUSE_STATE: tells somebody else where it stands
+ * @UPROBE_REFUSE_APX: of APX or later, which this kernel does not enable
  * @UPROBE_REFUSALS: how many there are
  *
  * arch_uprobe_refusal() has the word and the sentence for each.
@@ -63,14 +82,12 @@ enum uprobe_refusal {
 	UPROBE_REFUSE_UNDECODABLE,
 	UPROBE_REFUSE_UNKNOWN,
 	UPROBE_REFUSE_BREAKPOINT,
-	UPROBE_REFUSE_SYSCALL,
-	UPROBE_REFUSE_PRIVILEGED,
 	UPROBE_REFUSE_FAR,
 	UPROBE_REFUSE_SEGMENT,
 	UPROBE_REFUSE_MODE,
 	UPROBE_REFUSE_TOO_LONG,
-	UPROBE_REFUSE_TRANSACTION,
 	UPROBE_REFUSE_STATE,
+	UPROBE_REFUSE_APX,
 	UPROBE_REFUSALS
 };
 
@@ -140,17 +157,19 @@ struct arch_uprobe {
 };
 
 /**
- * struct arch_uprobe_task - what a step borrowed from the thread
+ * struct arch_uprobe_task - what a copy in a slot borrowed from the thread
  * @saved_base: the segment base to give back
  * @saved_sel: the selector to give back (CPUs without FSGSBASE)
- * @saved_trap_nr: thread.trap_nr before the step
+ * @saved_trap_nr: thread.trap_nr before the copy
  * @borrowed: 0, or the prefix byte (0x64, 0x65) of the segment borrowed
+ * @tf: TF is ours: the program does not have it set
  */
 struct arch_uprobe_task {
 	unsigned long	saved_base;
 	unsigned long	saved_trap_nr;
 	u16		saved_sel;
 	u8		borrowed;
+	bool		tf;
 };
 
 /*
@@ -169,8 +188,12 @@ const char *arch_uprobe_strategy_name(const struct arch_uprobe *au);
 /* Are these two bytes the long form of int3, which is never ours? */
 bool arch_uprobe_long_int3(const u8 *bytes);
 
-/* All UPROBE_XOL_SLOT_BYTES bytes of a slot: the copy, then int3 to the end. */
-void arch_uprobe_slot_image(const struct arch_uprobe *au, u8 *slot);
+/*
+ * All UPROBE_XOL_SLOT_BYTES bytes of the slot at address @slot for an instruction
+ * at @vaddr: the copy, for UPROBE_BOOST the way back, then int3 to the end.
+ */
+void arch_uprobe_slot_image(const struct arch_uprobe *au, unsigned long vaddr,
+			    unsigned long slot, u8 *image);
 
 /*
  * On a hit: by the thread that hit, interrupts on, may sleep. @regs->ip is
@@ -181,7 +204,7 @@ void arch_uprobe_slot_image(const struct arch_uprobe *au, u8 *slot);
  * mode_ok: does the thread run the kind of code (64 or 32 bit) that @au is for?
  * same_text: compares user memory at @vaddr with int3 and the rest of
  * @au->insn without sleeping; false if the memory cannot be read that way.
- * emulate: executes the instruction. If it faults, @regs are unchanged and the
+ * emulate: executes the instruction. If it faults, @regs are unchanged but for RF, and the
  * signal that the program would have got is queued. Reports a single step
  * where the program, or its debugger, had TF set.
  */
@@ -192,24 +215,49 @@ bool arch_uprobe_same_text(const struct arch_uprobe *au, unsigned long vaddr, bo
 void arch_uprobe_emulate(const struct arch_uprobe *au, struct pt_regs *regs);
 
 /*
- * A step: pre_xol points @regs at @slot and borrows what the copy needs; then
- * the thread goes to user mode. Either it arrives behind the copy, which
- * xol_done() sees from @regs (at the int3, or by a debug exception right after
- * the copy if TF was set), and post_xol() puts right @regs and gives back what
- * was borrowed; or the step ends early (the copy faulted, the thread dies), and
- * abort_xol() gives back what was borrowed and points @regs at @vaddr again.
- * post_xol, abort_xol: any context of that thread, interrupts on or off.
- * xol_trapped: true if the copy raised an exception since pre_xol.
+ * UPROBE_SYSCALL: does the system call, with all that belongs to its entry and
+ * exit. It may sleep for as long as it likes, exec, or never return: the caller
+ * holds nothing, and does not touch @au or what belongs to the mm afterwards.
+ * Returns with interrupts off.
+ */
+void arch_uprobe_syscall(const struct arch_uprobe *au, struct pt_regs *regs);
+
+/*
+ * UPROBE_BOOST and UPROBE_STEP. pre_xol points @regs at @slot and borrows what
+ * the copy needs; then the thread goes to user mode. Whenever it is in the kernel
+ * again, place says from @regs how far it got, and one of these ends the matter:
+ *
+ * post_xol: behind the copy; puts right @regs, and gives back what was borrowed
+ * abort_xol: the copy has faulted or is not to be executed; gives back what was
+ *	borrowed and points @regs at @vaddr again
+ * left_xol: it has left a boosted copy by itself
+ *
+ * Any context of that thread, interrupts on or off.
+ *
+ * trap_behind: have the thread come back by a debug exception when it has
+ *	executed the boosted copy; false if that cannot be
+ * own_debug: was a debug exception, with what @dr6 says, only that one? Takes
+ *	back what trap_behind() did
+ * xol_trapped: has the copy raised an exception since pre_xol, other than one
+ *	that was resolved?
+ * fork: @child is a copy of the current thread, which has left a boosted copy by
+ *	itself and does not know it yet
  */
 void arch_uprobe_pre_xol(const struct arch_uprobe *au, struct arch_uprobe_task *at,
 			 struct pt_regs *regs, unsigned long vaddr, unsigned long slot);
-bool arch_uprobe_xol_done(const struct arch_uprobe *au, const struct pt_regs *regs,
-			  unsigned long slot);
+enum uprobe_place arch_uprobe_place(const struct arch_uprobe *au, const struct pt_regs *regs,
+				    unsigned long slot);
 void arch_uprobe_post_xol(const struct arch_uprobe *au, struct arch_uprobe_task *at,
 			  struct pt_regs *regs, unsigned long vaddr, unsigned long slot);
 void arch_uprobe_abort_xol(const struct arch_uprobe *au, struct arch_uprobe_task *at,
 			   struct pt_regs *regs, unsigned long vaddr);
+void arch_uprobe_left_xol(struct arch_uprobe_task *at, struct pt_regs *regs);
+bool arch_uprobe_trap_behind(const struct arch_uprobe *au, struct arch_uprobe_task *at,
+			     struct pt_regs *regs);
+bool arch_uprobe_own_debug(struct arch_uprobe_task *at, struct pt_regs *regs,
+			   unsigned long *dr6);
 bool arch_uprobe_xol_trapped(void);
+void arch_uprobe_fork(const struct arch_uprobe_task *at, struct task_struct *child);
 
 /*
  * Return probes. read: at a function's first instruction, where the return

@@ -9,11 +9,25 @@
  */
 #include <linux/build_bug.h>
 #include <linux/kernel.h>
+#include <linux/moduleparam.h>
 #include <linux/string.h>
+#include <asm/ia32.h>
 
 #include "decode.h"
 #include "internal.h"
 #include "opcodes.h"
+
+/* For tests: what there is another way for, is done that other way. */
+#define AVOID_EMULATE	0x1
+#define AVOID_BOOST	0x2
+
+static unsigned int avoid;
+
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "uprobes."
+
+module_param(avoid, uint, 0644);
+MODULE_PARM_DESC(avoid, "for probes registered from now on: 1 do not emulate, 2 do not boost");
 
 /* ------------------------------------------------------------------ */
 /* Reasons								      */
@@ -28,22 +42,18 @@ static const struct uprobe_reason reasons[] = {
 		"The instruction is not on the list of those known to be safe to displace." },
 	[UPROBE_REFUSE_BREAKPOINT] = { "breakpoint",
 		"The instruction is itself a breakpoint, which belongs to somebody else." },
-	[UPROBE_REFUSE_SYSCALL] = { "syscall",
-		"The instruction enters the kernel, and the kernel would see the copy's address." },
-	[UPROBE_REFUSE_PRIVILEGED] = { "privileged",
-		"The instruction is privileged or depends on the I/O permissions." },
 	[UPROBE_REFUSE_FAR] = { "far",
-		"The instruction is a far transfer, which may change the mode of execution." },
+		"The instruction is a far call, or a far jump through a %rip-relative operand." },
 	[UPROBE_REFUSE_SEGMENT] = { "segment",
-		"The instruction loads a segment register or a segment base." },
+		"The instruction needs the base of the segment that it reads or loads itself." },
 	[UPROBE_REFUSE_MODE] = { "mode",
 		"The instruction with these prefixes does different things on different CPUs." },
 	[UPROBE_REFUSE_TOO_LONG] = { "too-long",
 		"The instruction needs a segment prefix but has no room for it in 15 bytes." },
-	[UPROBE_REFUSE_TRANSACTION] = { "transaction",
-		"The instruction belongs to a hardware transaction, which a breakpoint aborts." },
 	[UPROBE_REFUSE_STATE] = { "state",
-		"The instruction reads system state that the kernel may have to supply." },
+		"The instruction tells an enclave where it stands." },
+	[UPROBE_REFUSE_APX] = { "apx",
+		"The instruction is of APX or later, which this kernel does not enable." },
 };
 
 static_assert(ARRAY_SIZE(reasons) == UPROBE_REFUSALS);
@@ -57,7 +67,9 @@ const char *arch_uprobe_strategy_name(const struct arch_uprobe *au)
 {
 	static const char * const names[] = {
 		[UPROBE_EMULATE] = "emulate",
+		[UPROBE_BOOST]	 = "boost",
 		[UPROBE_STEP]	 = "step",
+		[UPROBE_SYSCALL] = "syscall",
 	};
 
 	static_assert(ARRAY_SIZE(names) == UPROBE_STRATEGIES);
@@ -68,15 +80,54 @@ const char *arch_uprobe_strategy_name(const struct arch_uprobe *au)
 /* Answers								      */
 /* ------------------------------------------------------------------ */
 
+/* Boosted unless make_copy() finds that it cannot come back by itself */
+static enum uprobe_refusal slot(struct arch_uprobe *au)
+{
+	au->strategy = avoid & AVOID_BOOST ? UPROBE_STEP : UPROBE_BOOST;
+	return UPROBE_ACCEPTED;
+}
+
+/* For what the way back of a boosted copy is not good enough; callers say why. */
 static enum uprobe_refusal step(struct arch_uprobe *au)
 {
 	au->strategy = UPROBE_STEP;
 	return UPROBE_ACCEPTED;
 }
 
+static enum uprobe_refusal leaves(struct arch_uprobe *au)
+{
+	au->strategy = UPROBE_BOOST;
+	au->fixups |= UPROBE_FIX_LEAVES;
+	return UPROBE_ACCEPTED;
+}
+
+static enum uprobe_refusal system_call(struct arch_uprobe *au, enum uprobe_syscall_entry entry)
+{
+	au->strategy = UPROBE_SYSCALL;
+	au->op = entry;
+	return UPROBE_ACCEPTED;
+}
+
+/* Would a copy in a slot do something else? Also pushf and popf, because of TF. */
+static bool only_emulated(const struct arch_uprobe *au, enum uprobe_emu op)
+{
+	switch (op) {
+	case EMU_JMP ... EMU_RET:
+	case EMU_PUSHF:
+	case EMU_POPF:
+		return true;
+	case EMU_LEA:
+		return au->mem.base == UPROBE_MEM_RIP;
+	default:
+		return false;
+	}
+}
+
 static enum uprobe_refusal emulate(struct arch_uprobe *au, enum uprobe_emu op,
 				   unsigned int width)
 {
+	if ((avoid & AVOID_EMULATE) && !only_emulated(au, op))
+		return slot(au);
 	au->strategy = UPROBE_EMULATE;
 	au->op = op;
 	au->width = width;
@@ -88,12 +139,17 @@ static bool lock_ok(const struct decoded *d, bool lockable)
 	return !d->lock || (lockable && is_mem(d));
 }
 
-static enum uprobe_refusal step_modrm(struct arch_uprobe *au, const struct decoded *d,
+static enum uprobe_refusal slot_modrm(struct arch_uprobe *au, const struct decoded *d,
 				      bool lockable)
 {
 	if (d->mod == NO_MODRM || !lock_ok(d, lockable))
 		return UPROBE_REFUSE_UNDECODABLE;
-	return step(au);
+	return slot(au);
+}
+
+static enum uprobe_refusal step_modrm(struct arch_uprobe *au, const struct decoded *d)
+{
+	return slot_modrm(au, d, false) ?: step(au);
 }
 
 /*
@@ -123,22 +179,20 @@ static bool stack_plain(const struct decoded *d)
 }
 
 /*
- * Near branches. With 66 a target has 16 bits, except that Intel ignores 66 in
- * 64-bit code, and so does everybody where REX.W is there too, as linkers write
- * it to fill a place. bnd (f2) has no effect since the kernel dropped MPX, f3 is
- * for ret, where it was once good for branch prediction.
+ * Near branches. bnd (f2) has no effect since the kernel dropped MPX, f3 is for
+ * ret, where it was once good for branch prediction.
  */
 static enum uprobe_refusal branch(struct arch_uprobe *au, const struct decoded *d,
 				  enum uprobe_emu op)
 {
 	if (d->lock)
 		return UPROBE_REFUSE_UNDECODABLE;
-	if (d->opsize && !X86_REX_W(d->rex))
+	if (!d->branch)
 		return UPROBE_REFUSE_MODE;
 	if (d->rep == 0xf3 && op != EMU_RET)
 		return UPROBE_REFUSE_UNKNOWN;
 	au->imm = immediate(d);
-	return emulate(au, op, stack_width(d));
+	return emulate(au, op, d->branch);
 }
 
 static enum uprobe_refusal branch_rm(struct arch_uprobe *au, const struct decoded *d,
@@ -187,6 +241,25 @@ static enum uprobe_refusal arith_imm(struct arch_uprobe *au, const struct decode
 	return emulate(au, op, d->width);
 }
 
+/* cmp and test of a %rip-relative operand, with a register */
+static enum uprobe_refusal compare_mem(struct arch_uprobe *au, const struct decoded *d,
+				       enum uprobe_emu op)
+{
+	unsigned int width = width_by_opcode(d);
+
+	au->reg = operand_reg(d, modrm_reg(d), width);
+	return emulate(au, op, width);
+}
+
+/* The same, with an immediate */
+static enum uprobe_refusal compare_mem_imm(struct arch_uprobe *au, const struct decoded *d,
+					   enum uprobe_emu op)
+{
+	au->reg = UPROBE_MEM_NONE;
+	au->imm = immediate(d);
+	return emulate(au, op, width_by_opcode(d));
+}
+
 static enum uprobe_refusal arith(struct arch_uprobe *au, const struct decoded *d)
 {
 	unsigned int what = d->op >> 3, form = d->op & 7;
@@ -196,12 +269,14 @@ static enum uprobe_refusal arith(struct arch_uprobe *au, const struct decoded *d
 	if (form >= 4) {
 		if (d->lock)
 			return UPROBE_REFUSE_UNDECODABLE;
-		return form == 5 && wide ? arith_imm(au, d, op, 0) : step(au);
+		return form == 5 && wide ? arith_imm(au, d, op, 0) : slot(au);
 	}
 	if (!lock_ok(d, form < 2 && what != ARITH_CMP))
 		return UPROBE_REFUSE_UNDECODABLE;
+	if (is_riprel(d) && what == ARITH_CMP && plain(d))
+		return compare_mem(au, d, form < 2 ? EMU_CMP_MEM : EMU_CMP_LOAD);
 	if (is_mem(d) || !wide || !(form & 1))
-		return step(au);
+		return slot(au);
 	if (form == 1)
 		return arith_reg(au, d, op, modrm_rm(d), modrm_reg(d));
 	return arith_reg(au, d, op, modrm_reg(d), modrm_rm(d));
@@ -213,8 +288,10 @@ static enum uprobe_refusal group1(struct arch_uprobe *au, const struct decoded *
 
 	if (!lock_ok(d, d->reg != ARITH_CMP))
 		return UPROBE_REFUSE_UNDECODABLE;
+	if (is_riprel(d) && d->reg == ARITH_CMP && plain(d))
+		return compare_mem_imm(au, d, EMU_CMP_MEM);
 	if (is_mem(d) || !plain(d) || !op || width_by_opcode(d) < 4)
-		return step(au);
+		return slot(au);
 	return arith_imm(au, d, op, modrm_rm(d));
 }
 
@@ -222,8 +299,10 @@ static enum uprobe_refusal test_rr(struct arch_uprobe *au, const struct decoded 
 {
 	if (d->lock)
 		return UPROBE_REFUSE_UNDECODABLE;
+	if (is_riprel(d) && plain(d))
+		return compare_mem(au, d, EMU_TEST_MEM);
 	if (is_mem(d) || !plain(d) || width_by_opcode(d) < 4)
-		return step(au);
+		return slot(au);
 	return arith_reg(au, d, EMU_TEST, modrm_rm(d), modrm_reg(d));
 }
 
@@ -232,7 +311,7 @@ static enum uprobe_refusal test_ax(struct arch_uprobe *au, const struct decoded 
 	if (d->lock)
 		return UPROBE_REFUSE_UNDECODABLE;
 	if (!plain(d) || width_by_opcode(d) < 4)
-		return step(au);
+		return slot(au);
 	return arith_imm(au, d, EMU_TEST, 0);
 }
 
@@ -241,8 +320,12 @@ static enum uprobe_refusal group3(struct arch_uprobe *au, const struct decoded *
 	/* test, test, not, neg, mul, imul, div, idiv */
 	if (!lock_ok(d, d->reg == 2 || d->reg == 3))
 		return UPROBE_REFUSE_UNDECODABLE;
-	if (d->reg > 1 || is_mem(d) || !plain(d) || width_by_opcode(d) < 4)
-		return step(au);
+	if (d->reg > 1 || !plain(d))
+		return slot(au);
+	if (is_riprel(d))
+		return compare_mem_imm(au, d, EMU_TEST_MEM);
+	if (is_mem(d) || width_by_opcode(d) < 4)
+		return slot(au);
 	return arith_imm(au, d, EMU_TEST, modrm_rm(d));
 }
 
@@ -255,7 +338,7 @@ static enum uprobe_refusal mov_rm(struct arch_uprobe *au, const struct decoded *
 	if (d->lock)
 		return UPROBE_REFUSE_UNDECODABLE;
 	if (d->rep || (is_mem(d) && !is_riprel(d)))
-		return step(au);	/* f2, f3: transactions, on some CPUs */
+		return slot(au);	/* f2, f3: transactions, on some CPUs */
 	if (is_mem(d)) {
 		au->reg = reg;
 		return emulate(au, load ? EMU_LOAD : EMU_STORE, width);
@@ -271,7 +354,7 @@ static enum uprobe_refusal mov_imm(struct arch_uprobe *au, const struct decoded 
 	unsigned int width = d->op & 8 ? d->width : 1;
 
 	if (!plain(d))
-		return d->lock ? UPROBE_REFUSE_UNDECODABLE : step(au);
+		return d->lock ? UPROBE_REFUSE_UNDECODABLE : slot(au);
 	au->reg = operand_reg(d, opcode_reg(d), width);
 	au->imm = immediate(d);
 	if (width == 8)
@@ -280,16 +363,31 @@ static enum uprobe_refusal mov_imm(struct arch_uprobe *au, const struct decoded 
 	return emulate(au, EMU_MOV_IMM, width);
 }
 
+/*
+ * Whatever the copy does, the int3 behind it aborts the transaction, as that of
+ * the probe would do. So it is made to abort to there.
+ */
+static enum uprobe_refusal xbegin(struct arch_uprobe *au, const struct decoded *d)
+{
+	if (d->opsize)
+		return UPROBE_REFUSE_MODE;
+	au->imm = immediate(d);
+	au->fixups |= UPROBE_FIX_ABORT;
+	return step(au);
+}
+
 static enum uprobe_refusal group11(struct arch_uprobe *au, const struct decoded *d)
 {
 	unsigned int width = width_by_opcode(d);
 
+	if (d->lock)
+		return UPROBE_REFUSE_UNDECODABLE;
 	if (d->reg == 7 && d->mod == 3 && d->rm == 0)
-		return UPROBE_REFUSE_TRANSACTION;	/* xabort, xbegin */
-	if (d->reg || d->lock)
+		return d->op & 1 ? xbegin(au, d) : slot(au);	/* or xabort */
+	if (d->reg)
 		return UPROBE_REFUSE_UNDECODABLE;
 	if (d->rep || (is_mem(d) && !is_riprel(d)))
-		return step(au);
+		return slot(au);
 	au->imm = immediate(d);
 	if (is_mem(d))
 		return emulate(au, EMU_STORE_IMM, width);
@@ -297,17 +395,25 @@ static enum uprobe_refusal group11(struct arch_uprobe *au, const struct decoded 
 	return emulate(au, EMU_MOV_IMM, width);
 }
 
-/* movzx, movsx, movsxd: worth emulating only where a step must borrow a base */
+/* movzx, movsx, movsxd: worth emulating only where a copy must borrow a base */
 static enum uprobe_refusal mov_extend(struct arch_uprobe *au, const struct decoded *d,
 				      enum uprobe_emu op, unsigned int bytes)
 {
 	if (d->lock)
 		return UPROBE_REFUSE_UNDECODABLE;
 	if (!is_riprel(d) || d->rep)
-		return step_modrm(au, d, false);
+		return slot_modrm(au, d, false);
 	au->reg = reg_offset(modrm_reg(d));
 	au->imm = min_t(unsigned int, bytes, d->width);
 	return emulate(au, op, d->width);
+}
+
+/* In 16 bits, vendors do not read the same number of bytes. In 32-bit code: arpl */
+static enum uprobe_refusal movsxd(struct arch_uprobe *au, const struct decoded *d)
+{
+	if (!d->is64 || d->width == 2)
+		return slot_modrm(au, d, false);
+	return mov_extend(au, d, EMU_LOAD_SX, 4);
 }
 
 static enum uprobe_refusal lea(struct arch_uprobe *au, const struct decoded *d)
@@ -315,7 +421,7 @@ static enum uprobe_refusal lea(struct arch_uprobe *au, const struct decoded *d)
 	if (!is_mem(d) || d->lock)
 		return UPROBE_REFUSE_UNDECODABLE;
 	if (d->rep)
-		return UPROBE_REFUSE_UNKNOWN;
+		return is_riprel(d) ? UPROBE_REFUSE_UNKNOWN : slot(au);
 	au->reg = reg_offset(modrm_reg(d));
 	au->mem.seg = 0;
 	return emulate(au, EMU_LEA, d->width);
@@ -326,7 +432,7 @@ static enum uprobe_refusal push(struct arch_uprobe *au, const struct decoded *d)
 	if (d->lock)
 		return UPROBE_REFUSE_UNDECODABLE;
 	if (!stack_plain(d))
-		return step(au);
+		return slot(au);
 	au->reg = reg_offset(opcode_reg(d));
 	return emulate(au, EMU_PUSH_REG, stack_width(d));
 }
@@ -336,7 +442,7 @@ static enum uprobe_refusal pop(struct arch_uprobe *au, const struct decoded *d)
 	if (d->lock)
 		return UPROBE_REFUSE_UNDECODABLE;
 	if (!stack_plain(d))
-		return step(au);
+		return slot(au);
 	au->reg = reg_offset(opcode_reg(d));
 	return emulate(au, EMU_POP_REG, stack_width(d));
 }
@@ -347,24 +453,53 @@ static enum uprobe_refusal stack_op(struct arch_uprobe *au, const struct decoded
 	if (d->lock)
 		return UPROBE_REFUSE_UNDECODABLE;
 	if (!stack_plain(d))
-		return step(au);
+		return slot(au);
 	au->imm = immediate(d);
 	return emulate(au, op, stack_width(d));
+}
+
+/* pushf, popf: a boosted copy may have to run with a TF that is not the program's. */
+static enum uprobe_refusal flags_op(struct arch_uprobe *au, const struct decoded *d,
+				    enum uprobe_emu op)
+{
+	if (d->lock)
+		return UPROBE_REFUSE_UNDECODABLE;
+	return stack_plain(d) ? emulate(au, op, stack_width(d)) : step(au);
+}
+
+/* With rep, a signal that comes in the middle must be able to wait for the end. */
+static enum uprobe_refusal string(struct arch_uprobe *au, const struct decoded *d)
+{
+	if (d->lock)
+		return UPROBE_REFUSE_UNDECODABLE;
+	return d->rep ? step(au) : slot(au);
+}
+
+/* Debug exceptions wait while ss is new: the next instruction must be the next one. */
+static enum uprobe_refusal mov_seg(struct arch_uprobe *au, const struct decoded *d)
+{
+	switch (d->reg) {
+	case 2:
+		return step_modrm(au, d);
+	case 0:
+	case 3 ... 5:
+		return slot_modrm(au, d, false);
+	default:
+		return UPROBE_REFUSE_UNDECODABLE;
+	}
 }
 
 /* 8f: pop, or with what would be another ModRM.reg the first byte of XOP */
 static enum uprobe_refusal group1a(struct arch_uprobe *au, const struct decoded *d)
 {
-	if (d->reg)
-		return UPROBE_REFUSE_UNKNOWN;
-	return step_modrm(au, d, false);
+	return d->reg ? UPROBE_REFUSE_UNKNOWN : slot_modrm(au, d, false);
 }
 
 static enum uprobe_refusal group4(struct arch_uprobe *au, const struct decoded *d)
 {
 	if (d->reg > 1)
 		return UPROBE_REFUSE_UNDECODABLE;
-	return step_modrm(au, d, true);		/* inc, dec */
+	return slot_modrm(au, d, true);		/* inc, dec */
 }
 
 static enum uprobe_refusal group5(struct arch_uprobe *au, const struct decoded *d)
@@ -372,32 +507,72 @@ static enum uprobe_refusal group5(struct arch_uprobe *au, const struct decoded *
 	switch (d->reg) {
 	case 0:
 	case 1:
-		return step_modrm(au, d, true);	/* inc, dec */
+		return slot_modrm(au, d, true);	/* inc, dec */
 	case 2:
 		return branch_rm(au, d, EMU_CALL_MEM, EMU_CALL_REG);
 	case 4:
 		return branch_rm(au, d, EMU_JMP_MEM, EMU_JMP_REG);
-	case 3:
-	case 5:
-		return is_mem(d) ? UPROBE_REFUSE_FAR : UPROBE_REFUSE_UNDECODABLE;
+	case 3:					/* lcall */
+		return is_mem(d) && !d->lock ? UPROBE_REFUSE_FAR : UPROBE_REFUSE_UNDECODABLE;
+	case 5:					/* ljmp */
+		return is_mem(d) && !d->lock ? leaves(au) : UPROBE_REFUSE_UNDECODABLE;
 	case 6:
-		return step_modrm(au, d, false);	/* push */
+		return slot_modrm(au, d, false);	/* push */
 	default:
 		return UPROBE_REFUSE_UNDECODABLE;
 	}
 }
 
+/* int $4 is a trap, as into is; what has no gate for user mode faults. */
+static enum uprobe_refusal int_n(struct arch_uprobe *au, const struct decoded *d)
+{
+	if (d->lock)
+		return UPROBE_REFUSE_UNDECODABLE;
+	switch ((u8)immediate(d)) {
+	case 3:
+		return UPROBE_REFUSE_BREAKPOINT;
+	case 0x80:
+		return ia32_enabled() ? system_call(au, UPROBE_ENTRY_INT80) : slot(au);
+	default:
+		return slot(au);
+	}
+}
+
+/* These leave the pointers to the last instruction and its operand alone. */
+static bool x87_control(const struct decoded *d)
+{
+	u8 modrm = d->insn.modrm.bytes[0];
+
+	switch (d->op) {
+	case 0xd9:			/* fldenv, fldcw, fnstenv, fnstcw */
+		return is_mem(d) && d->reg >= 4;
+	case 0xdb:
+		return modrm == 0xe2 || modrm == 0xe3;	/* fnclex, fninit */
+	case 0xdd:			/* frstor, fnsave, fnstsw */
+		return is_mem(d) && (d->reg == 4 || d->reg >= 6);
+	case 0xdf:
+		return modrm == 0xe0;			/* fnstsw */
+	default:
+		return false;
+	}
+}
+
+static enum uprobe_refusal x87(struct arch_uprobe *au, const struct decoded *d)
+{
+	if (x87_control(d))
+		return slot_modrm(au, d, false);
+	au->fixups |= UPROBE_FIX_FPU;
+	return step_modrm(au, d);
+}
+
 static enum uprobe_refusal loop(struct arch_uprobe *au, const struct decoded *d)
 {
 	static const u8 ops[] = { EMU_LOOPNE, EMU_LOOPE, EMU_LOOP, EMU_JCXZ };
-	enum uprobe_refusal why;
 
 	/* There are CPUs that take f2 before loope for loopne. */
 	if (d->rep)
 		return UPROBE_REFUSE_MODE;
-	why = branch(au, d, ops[d->op & 3]);
-	au->width = d->insn.addr_bytes;
-	return why;
+	return branch(au, d, ops[d->op & 3]);
 }
 
 static enum uprobe_refusal jcc(struct arch_uprobe *au, const struct decoded *d)
@@ -416,19 +591,18 @@ static enum uprobe_refusal ret(struct arch_uprobe *au, const struct decoded *d)
 
 static enum uprobe_refusal nop_90(struct arch_uprobe *au, const struct decoded *d)
 {
-	/* With REX.B it is an xchg; whether f3 makes a pause of that is open. */
+	/* With REX.B it is an xchg; whether f3 makes a pause of that the CPU knows. */
 	if (!X86_REX_B(d->rex))
 		return no_op(au, d);
-	if (d->lock)
-		return UPROBE_REFUSE_UNDECODABLE;
-	return d->rep == 0xf3 ? UPROBE_REFUSE_MODE : step(au);
+	return d->lock ? UPROBE_REFUSE_UNDECODABLE : slot(au);
 }
 
-static enum uprobe_refusal only_32(struct arch_uprobe *au, const struct decoded *d)
+static enum uprobe_refusal only_32(struct arch_uprobe *au, const struct decoded *d,
+				   enum uprobe_refusal (*answer)(struct arch_uprobe *au))
 {
 	if (d->is64 || d->lock)
 		return UPROBE_REFUSE_UNDECODABLE;
-	return step(au);
+	return answer(au);
 }
 
 /* ------------------------------------------------------------------ */
@@ -437,79 +611,83 @@ static enum uprobe_refusal only_32(struct arch_uprobe *au, const struct decoded 
 
 static enum uprobe_refusal group6(struct arch_uprobe *au, const struct decoded *d)
 {
-	switch (d->reg) {
-	case 0:
-	case 1:
-		return UPROBE_REFUSE_STATE;	/* sldt, str */
-	case 2:
-	case 3:
-		return UPROBE_REFUSE_PRIVILEGED;	/* lldt, ltr */
-	case 4:
-	case 5:
-		return step_modrm(au, d, false);	/* verr, verw */
-	default:
+	/* sldt, str, lldt, ltr, verr, verw, and with f2 lkgs */
+	if (d->reg > 6 || (d->reg == 6 && d->rep != 0xf2))
 		return UPROBE_REFUSE_UNKNOWN;
-	}
+	return slot_modrm(au, d, false);
 }
 
-/* The register forms of 0f 01, each its own instruction, by ModRM */
 static enum uprobe_refusal group7_reg(struct arch_uprobe *au, const struct decoded *d)
 {
-	switch (d->insn.modrm.bytes[0]) {
-	case 0xd0:				/* xgetbv */
-	case 0xee:				/* rdpkru */
-	case 0xef:				/* wrpkru */
-	case 0xf9:				/* rdtscp */
-		return d->rep || d->opsize ? UPROBE_REFUSE_UNKNOWN : step_modrm(au, d, false);
-	case 0xe8:				/* serialize */
-		return d->rep || d->opsize ? UPROBE_REFUSE_UNKNOWN : step_modrm(au, d, false);
-	case 0xea:				/* saveprevssp */
-		return d->rep == 0xf3 ? step_modrm(au, d, false) : UPROBE_REFUSE_UNKNOWN;
-	case 0xd5:				/* xend */
-	case 0xd6:				/* xtest */
-		return UPROBE_REFUSE_TRANSACTION;
-	case 0xe0 ... 0xe7:			/* smsw */
-		return UPROBE_REFUSE_STATE;
-	case 0xca ... 0xcb:			/* clac, stac */
-	case 0xc8 ... 0xc9:			/* monitor, mwait */
-	case 0xd1:				/* xsetbv */
-	case 0xf0 ... 0xf8:			/* lmsw, swapgs */
-		return UPROBE_REFUSE_PRIVILEGED;
-	default:
-		return UPROBE_REFUSE_UNKNOWN;
-	}
+	u8 modrm = d->insn.modrm.bytes[0];
+
+	if (d->lock)
+		return UPROBE_REFUSE_UNDECODABLE;
+	if (modrm == 0xd7 && d->pp == P_NONE)
+		return UPROBE_REFUSE_STATE;	/* enclu: the enclave gets the address behind it */
+	if (modrm == 0xef && d->pp == P_NONE)
+		return step(au);		/* wrpkru: may deny what a way back is read with */
+	if (modrm == 0xec && d->pp == P_F3)
+		return leaves(au);		/* uiret */
+	return uprobe_known_group7(d) ? slot(au) : UPROBE_REFUSE_UNKNOWN;
 }
 
 static enum uprobe_refusal group7(struct arch_uprobe *au, const struct decoded *d)
 {
 	if (!is_mem(d))
 		return group7_reg(au, d);
-	switch (d->reg) {
-	case 0:
-	case 1:
-	case 4:
-		return UPROBE_REFUSE_STATE;	/* sgdt, sidt, smsw */
-	case 5:					/* rstorssp */
-		return d->rep == 0xf3 ? step_modrm(au, d, false) : UPROBE_REFUSE_UNKNOWN;
-	default:
-		return UPROBE_REFUSE_PRIVILEGED;	/* lgdt, lidt, lmsw, invlpg */
-	}
+	/* sgdt, sidt, lgdt, lidt, smsw, with f3 rstorssp, lmsw, invlpg */
+	if (d->reg == 5 && d->rep != 0xf3)
+		return UPROBE_REFUSE_UNKNOWN;
+	return slot_modrm(au, d, false);
+}
+
+static enum uprobe_refusal syscall(struct arch_uprobe *au, const struct decoded *d)
+{
+	if (d->lock)
+		return UPROBE_REFUSE_UNDECODABLE;
+	/* In 32-bit code the kernel knows by itself where to return to. */
+	return d->is64 ? system_call(au, UPROBE_ENTRY_64) : leaves(au);
 }
 
 /* Hints that touch no memory as far as the program can tell */
-static enum uprobe_refusal prefetch(struct arch_uprobe *au, const struct decoded *d)
+static enum uprobe_refusal hint(struct arch_uprobe *au, const struct decoded *d)
 {
+	/* AMD's with a register is a nop, or undefined. */
 	if (d->op == 0x0d && !is_mem(d))
-		return UPROBE_REFUSE_UNKNOWN;
+		return slot_modrm(au, d, false);
 	return no_op(au, d);
+}
+
+static enum uprobe_refusal now_3d(struct arch_uprobe *au, const struct decoded *d)
+{
+	return uprobe_known_3dnow(d) ? slot_modrm(au, d, false) : UPROBE_REFUSE_UNKNOWN;
 }
 
 static enum uprobe_refusal cet_nop(struct arch_uprobe *au, const struct decoded *d)
 {
 	/* rdssp writes its register if there is a shadow stack */
 	if (d->rep == 0xf3 && d->mod == 3 && d->reg == 1)
-		return step_modrm(au, d, false);
+		return slot_modrm(au, d, false);
 	return no_op(au, d);
+}
+
+/* extrq, insertq; without a prefix vmread, vmwrite */
+static enum uprobe_refusal sse4a(struct arch_uprobe *au, const struct decoded *d)
+{
+	if (d->pp == P_F3 || (d->pp != P_NONE && is_mem(d)))
+		return UPROBE_REFUSE_UNKNOWN;
+	if (d->pp == P_66 && d->op == 0x78 && d->reg)
+		return UPROBE_REFUSE_UNKNOWN;
+	return slot_modrm(au, d, false);
+}
+
+/* VIA's cryptography, which is rep-prefixed as strings are */
+static enum uprobe_refusal padlock(struct arch_uprobe *au, const struct decoded *d)
+{
+	if (is_mem(d) || d->rm)
+		return UPROBE_REFUSE_UNKNOWN;
+	return string(au, d);
 }
 
 static enum uprobe_refusal movx(struct arch_uprobe *au, const struct decoded *d)
@@ -521,61 +699,31 @@ static enum uprobe_refusal group8(struct arch_uprobe *au, const struct decoded *
 {
 	if (d->reg < 4)
 		return UPROBE_REFUSE_UNDECODABLE;
-	return step_modrm(au, d, d->reg > 4);	/* bt, bts, btr, btc */
+	return slot_modrm(au, d, d->reg > 4);	/* bt, bts, btr, btc */
 }
 
 static enum uprobe_refusal group9(struct arch_uprobe *au, const struct decoded *d)
 {
 	if (is_mem(d)) {
-		switch (d->reg) {
-		case 1:
-			return step_modrm(au, d, true);	/* cmpxchg8b, cmpxchg16b */
-		case 4:
-			return step_modrm(au, d, false);	/* xsavec */
-		case 0:
-		case 2:
+		/* cmpxchg8b, xrstors, xsavec, xsaves, vm*, vmptrst */
+		if (d->reg == 0 || d->reg == 2)
 			return UPROBE_REFUSE_UNDECODABLE;
-		default:
-			return UPROBE_REFUSE_PRIVILEGED;	/* xsaves, xrstors, vm* */
-		}
+		return slot_modrm(au, d, d->reg == 1);
 	}
-	switch (d->reg) {
-	case 6:					/* rdrand */
-		return d->rep ? UPROBE_REFUSE_UNKNOWN : step_modrm(au, d, false);
-	case 7:					/* rdseed, with f3 rdpid */
-		return d->rep == 0xf2 ? UPROBE_REFUSE_UNKNOWN : step_modrm(au, d, false);
-	default:
+	/* rdrand, with f3 senduipi; rdseed, with f3 rdpid */
+	if (d->reg < 6 || d->rep == 0xf2)
 		return UPROBE_REFUSE_UNKNOWN;
-	}
+	return slot_modrm(au, d, false);
 }
 
-static enum uprobe_refusal group15_mem(struct arch_uprobe *au, const struct decoded *d)
+static enum uprobe_refusal group15(struct arch_uprobe *au, const struct decoded *d)
 {
-	if (d->rep)
-		return d->reg == 6 ? UPROBE_REFUSE_PRIVILEGED : UPROBE_REFUSE_UNKNOWN;
-	if (d->opsize && d->reg < 6)
+	if (!uprobe_known_group15(d))
 		return UPROBE_REFUSE_UNKNOWN;
-	/* fxsave, fxrstor, ldmxcsr, stmxcsr, xsave, xrstor, xsaveopt or clwb, clflush */
-	return step_modrm(au, d, false);
-}
-
-static enum uprobe_refusal group15_reg(struct arch_uprobe *au, const struct decoded *d)
-{
-	if (d->opsize || d->rep == 0xf2)
-		return UPROBE_REFUSE_UNKNOWN;
-	if (!d->rep)				/* lfence, mfence, sfence */
-		return d->reg >= 5 ? step_modrm(au, d, false) : UPROBE_REFUSE_UNKNOWN;
-	switch (d->reg) {
-	case 0:
-	case 1:					/* rdfsbase, rdgsbase */
-	case 5:					/* incssp */
-		return step_modrm(au, d, false);
-	case 2:
-	case 3:
-		return UPROBE_REFUSE_SEGMENT;	/* wrfsbase, wrgsbase */
-	default:
-		return UPROBE_REFUSE_UNKNOWN;
-	}
+	/* xrstor: may load a protection key register as wrpkru does */
+	if (is_mem(d) && d->reg == 5)
+		return step_modrm(au, d);
+	return slot_modrm(au, d, false);
 }
 
 /* ------------------------------------------------------------------ */
@@ -588,26 +736,36 @@ static enum uprobe_refusal look_closer(struct arch_uprobe *au, const struct deco
 	switch (kind) {
 	case NO:
 		return UPROBE_REFUSE_UNKNOWN;
-	case STEP:
-		return d->lock ? UPROBE_REFUSE_UNDECODABLE : step(au);
+	case SLOT:
+		return d->lock ? UPROBE_REFUSE_UNDECODABLE : slot(au);
+	case SLOT_32:
+		return only_32(au, d, slot);
+	case SLOT_M:
+		return slot_modrm(au, d, false);
+	case SLOT_M32:
+		return d->is64 ? UPROBE_REFUSE_UNDECODABLE : slot_modrm(au, d, false);
+	case SLOT_ML:
+		return slot_modrm(au, d, true);
 	case STEP_32:
-		return only_32(au, d);
+		return only_32(au, d, step);
 	case STEP_M:
-		return step_modrm(au, d, false);
-	case STEP_ML:
-		return step_modrm(au, d, true);
+		return step_modrm(au, d);
+	case LEAVES:
+		return d->lock ? UPROBE_REFUSE_UNDECODABLE : leaves(au);
+	case LEAVES_32:
+		return only_32(au, d, leaves);
 	case ARITH:
 		return arith(au, d);
 	case PUSH:
 		return push(au, d);
 	case POP:
 		return pop(au, d);
-	case BOUND:
-		return d->is64 ? UPROBE_REFUSE_UNDECODABLE : step_modrm(au, d, false);
 	case MOVSXD:
-		return d->is64 ? mov_extend(au, d, EMU_LOAD_SX, 4) : step_modrm(au, d, false);
+		return movsxd(au, d);
 	case PUSH_IMM:
 		return stack_op(au, d, EMU_PUSH_IMM);
+	case STRING:
+		return string(au, d);
 	case JCC:
 		return jcc(au, d);
 	case GROUP1:
@@ -622,26 +780,28 @@ static enum uprobe_refusal look_closer(struct arch_uprobe *au, const struct deco
 		return mov_rm(au, d);
 	case LEA:
 		return lea(au, d);
+	case MOV_SEG:
+		return mov_seg(au, d);
 	case GROUP1A:
 		return group1a(au, d);
 	case NOP_90:
 		return nop_90(au, d);
 	case PUSHF:
-		return stack_op(au, d, EMU_PUSHF);
+		return flags_op(au, d, EMU_PUSHF);
 	case POPF:
-		return stack_op(au, d, EMU_POPF);
+		return flags_op(au, d, EMU_POPF);
 	case MOV_IMM:
 		return mov_imm(au, d);
 	case RET:
 		return ret(au, d);
-	case LES_LDS:
-		return d->is64 ? UPROBE_REFUSE_UNDECODABLE : UPROBE_REFUSE_SEGMENT;
 	case GROUP11:
 		return group11(au, d);
 	case LEAVE:
 		return stack_op(au, d, EMU_LEAVE);
-	case INTO:
-		return d->is64 ? UPROBE_REFUSE_UNDECODABLE : UPROBE_REFUSE_SYSCALL;
+	case INT:
+		return int_n(au, d);
+	case X87:
+		return x87(au, d);
 	case LOOP:
 		return loop(au, d);
 	case CALL_REL:
@@ -658,22 +818,30 @@ static enum uprobe_refusal look_closer(struct arch_uprobe *au, const struct deco
 		return group6(au, d);
 	case GROUP7:
 		return group7(au, d);
+	case SYSCALL:
+		return syscall(au, d);
 	case PREFETCH:
-		return prefetch(au, d);
+		return hint(au, d);
+	case NOW3D:
+		return now_3d(au, d);
 	case HINT_NOP:
 		return no_op(au, d);
 	case CET_NOP:
 		return cet_nop(au, d);
+	case SSE4A:
+		return sse4a(au, d);
 	case MOVX:
 		return movx(au, d);
+	case PADLOCK:
+		return padlock(au, d);
 	case POPCNT:				/* without f3 something of the Itanium */
-		return d->rep == 0xf3 ? step_modrm(au, d, false) : UPROBE_REFUSE_UNKNOWN;
+		return d->rep == 0xf3 ? slot_modrm(au, d, false) : UPROBE_REFUSE_UNKNOWN;
 	case GROUP8:
 		return group8(au, d);
 	case GROUP9:
 		return group9(au, d);
 	case GROUP15:
-		return is_mem(d) ? group15_mem(au, d) : group15_reg(au, d);
+		return group15(au, d);
 	default:
 		return (enum uprobe_refusal)kind;
 	}
@@ -683,31 +851,62 @@ static enum uprobe_refusal look_closer(struct arch_uprobe *au, const struct deco
 /* The copy							      */
 /* ------------------------------------------------------------------ */
 
-/* mov from gs and from fs: the value must be the program's, so borrow the other */
-static bool reads_selector(const struct decoded *d, u8 seg)
+/*
+ * Moves between memory and the fs or gs selector. What is read must be the
+ * program's own, and what is loaded must stay: so another one is borrowed. (The
+ * rest that has to do with selectors and bases has no memory operand.)
+ */
+static bool uses_segment(const struct decoded *d, u8 seg)
 {
-	return d->enc == ENC_LEGACY && d->map == MAP_ONE_BYTE && d->op == 0x8c &&
-	       d->reg == (seg == PREFIX_FS ? 4 : 5);
+	if (d->enc != ENC_LEGACY)
+		return false;
+	if (d->map == MAP_ONE_BYTE)
+		return (d->op == 0x8c || d->op == 0x8e) && d->reg == (seg == PREFIX_FS ? 4 : 5);
+	return d->map == MAP_0F && d->op == (seg == PREFIX_FS ? 0xb4 : 0xb5);	/* lfs, lgs */
+}
+
+/* Can the copy give back what it has borrowed, by loading the null selector? */
+static bool gives_back(const struct arch_uprobe *au)
+{
+	return !(au->fixups & (UPROBE_FIX_FS | UPROBE_FIX_OLD_BASE)) && uprobe_gs_returns() &&
+	       uprobe_gs_return_fits(au->xol_len);
+}
+
+/*
+ * bt, bts, btr, btc with a register address a bit anywhere. 67 cuts that address,
+ * and no base that is added afterwards can have the copy cut it in the same place.
+ */
+static bool cuts_bit_address(const struct decoded *d)
+{
+	if (d->enc != ENC_LEGACY || d->map != MAP_0F || !d->addrsize)
+		return false;
+	return d->op == 0xa3 || d->op == 0xab || d->op == 0xb3 || d->op == 0xbb;
 }
 
 static enum uprobe_refusal borrow(struct arch_uprobe *au, const struct decoded *d)
 {
 	u8 seg = d->seg;
 
+	if (au->fixups & UPROBE_FIX_LEAVES)
+		return UPROBE_REFUSE_FAR;
+	if (cuts_bit_address(d))
+		return UPROBE_REFUSE_UNKNOWN;
 	if (seg) {
-		if (reads_selector(d, seg))
+		if (uses_segment(d, seg))
 			return UPROBE_REFUSE_SEGMENT;
 		memcpy(au->xol, au->insn, au->len);
 		au->xol_len = au->len;
 		au->fixups |= UPROBE_FIX_OLD_BASE;
 	} else {
 		/* Programs seldom use gs, and most CPUs switch it no slower. */
-		seg = reads_selector(d, PREFIX_GS) ? PREFIX_FS : PREFIX_GS;
+		seg = uses_segment(d, PREFIX_GS) ? PREFIX_FS : PREFIX_GS;
 		au->xol_len = uprobe_riprel_copy(au->xol, au->insn, au->len, d->prefixes, seg);
 		if (!au->xol_len)
 			return UPROBE_REFUSE_TOO_LONG;
 	}
 	au->fixups |= seg == PREFIX_FS ? UPROBE_FIX_FS : UPROBE_FIX_GS;
+	if (!gives_back(au))
+		au->strategy = UPROBE_STEP;
 	return UPROBE_ACCEPTED;
 }
 
@@ -717,26 +916,41 @@ static enum uprobe_refusal make_copy(struct arch_uprobe *au, const struct decode
 		return borrow(au, d);
 	memcpy(au->xol, au->insn, au->len);
 	au->xol_len = au->len;
+	/* xbegin: a distance of 0 */
+	if (au->fixups & UPROBE_FIX_ABORT)
+		memset(au->xol + au->len - sizeof(u32), 0, sizeof(u32));
 	return UPROBE_ACCEPTED;
+}
+
+/*
+ * Does a null segment prefix take back an fs or gs before it? Where the copy has
+ * both, the CPU knows.
+ */
+static bool segment_is_open(const struct arch_uprobe *au, const struct decoded *d)
+{
+	if (!d->seg_masked || !is_mem(d))
+		return false;
+	if (au->strategy == UPROBE_EMULATE)
+		return au->op != EMU_NOP && au->op != EMU_LEA;
+	return is_riprel(d);
 }
 
 static enum uprobe_refusal decide(struct arch_uprobe *au, const struct decoded *d)
 {
 	enum uprobe_refusal why;
 
-	if (insn_has_emulate_prefix((struct insn *)&d->insn) || d->insn.rex_prefix.nbytes > 1)
+	if (insn_has_emulate_prefix((struct insn *)&d->insn))
 		return UPROBE_REFUSE_UNKNOWN;
 
 	uprobe_find_mem(d, &au->mem);
 	why = look_closer(au, d, uprobe_look_up(d));
 	if (why)
 		return why;
-
-	/* Does a null segment prefix take back an fs or gs before it? */
-	if (d->seg_masked && is_mem(d) && !(au->strategy == UPROBE_EMULATE &&
-					    (au->op == EMU_NOP || au->op == EMU_LEA)))
+	if (segment_is_open(au, d))
 		return UPROBE_REFUSE_MODE;
-	return au->strategy == UPROBE_STEP ? make_copy(au, d) : UPROBE_ACCEPTED;
+	if (au->strategy == UPROBE_BOOST || au->strategy == UPROBE_STEP)
+		return make_copy(au, d);
+	return UPROBE_ACCEPTED;
 }
 
 enum uprobe_refusal arch_uprobe_analyze(struct arch_uprobe *au, const u8 *bytes,

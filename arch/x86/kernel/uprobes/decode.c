@@ -9,6 +9,7 @@
  */
 #include <linux/kernel.h>
 #include <linux/string.h>
+#include <asm/processor.h>
 
 #include "decode.h"
 
@@ -48,37 +49,167 @@ static bool note_prefix(struct decoded *d, u8 byte)
 	}
 }
 
-static bool has_vex(const struct decoded *d)
+/* A REX prefix with another prefix behind it is ignored. */
+static bool note_prefixes(struct decoded *d, const u8 *bytes, unsigned int n)
 {
-	return d->enc != ENC_LEGACY;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (note_prefix(d, bytes[i]))
+			d->prefixes = i + 1;
+		else if (d->is64 && is_rex(bytes[i]))
+			d->prefixes = i;	/* perhaps the last one */
+		else
+			return true;
+	}
+	return false;
 }
 
-static void find_opcode(struct decoded *d)
+static bool has_vex(const struct decoded *d)
+{
+	return d->enc != ENC_LEGACY && d->enc != ENC_REX2;
+}
+
+/* ------------------------------------------------------------------ */
+/* What the kernel's decoder does not know			      */
+/* ------------------------------------------------------------------ */
+
+/*
+ * It is shown an instruction of the same shape; the opcode is then taken from
+ * the original bytes. The stand-ins come without and with an immediate byte.
+ */
+#define PLAIN_0F	0x58	/* addps */
+#define IMM8_0F		0x70	/* pshufw */
+#define PLAIN_0F38	0x00	/* pshufb */
+#define IMM8_0F3A	0x0f	/* palignr */
+
+/* XOP is VEX with other numbers for the maps, and without mandatory prefixes. */
+static unsigned int show_xop(const struct decoded *d, u8 *code)
+{
+	u8 map = code[1] & X86_VEX_M_MAX;
+
+	code[0] = 0xc4;
+	code[1] &= ~X86_VEX_M_MAX;
+	if (!d->is64)
+		code[1] |= 0xc0;	/* or it would be les */
+	code[2] ^= 1;			/* the stand-ins have 66 */
+	if (map == XOP_MAP_PLAIN) {
+		code[1] |= MAP_0F38;
+		code[3] = PLAIN_0F38;
+		return 0;
+	}
+	code[1] |= MAP_0F3A;
+	code[3] = IMM8_0F3A;
+	return map == XOP_MAP_IMM32 ? sizeof(u32) - 1 : 0;
+}
+
+/* FMA4 and vpermil2: the immediate names a fourth register. */
+static bool is_fma4(const struct decoded *d, const u8 *code)
+{
+	if (code[0] != 0xc4 || (code[1] & X86_VEX_M_MAX) != MAP_0F3A ||
+	    (!d->is64 && X86_MODRM_MOD(code[1]) != 3))
+		return false;
+	switch (code[3]) {
+	case 0x48 ... 0x49:
+	case 0x5c ... 0x5f:
+	case 0x68 ... 0x6f:
+	case 0x78 ... 0x7f:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* @op: the byte behind 0f */
+static unsigned int show_0f(const struct decoded *d, u8 *op)
+{
+	switch (op[0]) {
+	case 0x19:			/* hints to do nothing */
+	case 0x1d:
+		op[0] = 0x1f;
+		return 0;
+	case 0x20 ... 0x23:		/* moves of control registers: never memory */
+		op[1] |= 0xc0;
+		return 0;
+	case 0x2b:			/* movntss, movntsd: SSE4a */
+		op[0] = PLAIN_0F;
+		return 0;
+	case 0x40 ... 0x4f:		/* cmov, set: they ignore f2 and f3 */
+	case 0x90 ... 0x9f:
+		op[0] = 0xaf;
+		return 0;
+	case 0x78:			/* SSE4a's have two immediates */
+		if (d->rep != 0xf2 && (d->rep || !d->opsize))
+			return 0;
+		op[0] = IMM8_0F;
+		return 1;
+	case 0x79:
+		if (d->rep || d->opsize)
+			op[0] = PLAIN_0F;
+		return 0;
+	case 0xff:			/* ud0 has ModRM */
+		op[0] = 0xb9;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* Returns how many bytes of immediate are not shown. */
+static unsigned int show(const struct decoded *d, u8 *code)
+{
+	unsigned int rex = d->is64 && is_rex(code[0]);
+
+	if (code[0] == 0x8f && (code[1] & X86_VEX_M_MAX) >= XOP_MAP_IMM8 &&
+	    (code[1] & X86_VEX_M_MAX) <= XOP_MAP_IMM32)
+		return show_xop(d, code);
+	if (is_fma4(d, code))
+		code[3] = IMM8_0F3A;
+	else if (code[rex] == 0x0f)
+		return show_0f(d, code + rex + 1);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ */
+
+static u8 map_of_legacy(const struct insn *insn)
+{
+	switch (insn->opcode.nbytes) {
+	case 1:
+		return MAP_ONE_BYTE;
+	case 2:
+		return MAP_0F;
+	default:
+		return insn->opcode.bytes[1] == 0x38 ? MAP_0F38 : MAP_0F3A;
+	}
+}
+
+static u8 pp_of_legacy(const struct decoded *d)
+{
+	if (d->rep)
+		return d->rep == 0xf3 ? P_F3 : P_F2;
+	return d->opsize ? P_66 : P_NONE;
+}
+
+/* @code: the original bytes behind the prefixes */
+static void find_opcode(struct decoded *d, const u8 *code)
 {
 	struct insn *insn = &d->insn;
-	const u8 *op = insn->opcode.bytes;
 
-	switch (insn->vex_prefix.nbytes) {
-	case 0:
-		d->enc = ENC_LEGACY;
-		d->op = op[insn->opcode.nbytes - 1];
-		if (insn->opcode.nbytes == 1)
-			d->map = MAP_ONE_BYTE;
-		else if (insn->opcode.nbytes == 2)
-			d->map = MAP_0F;
-		else
-			d->map = op[1] == 0x38 ? MAP_0F38 : MAP_0F3A;
-		break;
-	case 4:
-		d->enc = ENC_EVEX;
-		d->op = op[0];
+	d->op = code[insn->rex_prefix.nbytes + insn->vex_prefix.nbytes + insn->opcode.nbytes - 1];
+	if (insn->vex_prefix.nbytes) {
+		d->enc = insn->vex_prefix.nbytes == 4 ? ENC_EVEX : ENC_VEX;
 		d->map = insn_vex_m_bits(insn);
-		break;
-	default:
-		d->enc = ENC_VEX;
-		d->op = op[0];
-		d->map = insn_vex_m_bits(insn);
-		break;
+		d->pp = 1 << insn_vex_p_bits(insn);
+		if (code[0] == 0x8f) {
+			d->enc = ENC_XOP;
+			d->map = code[1] & X86_VEX_M_MAX;
+			d->pp = 1 << X86_VEX_P(code[2]);
+		}
+	} else {
+		d->enc = insn->rex_prefix.nbytes > 1 ? ENC_REX2 : ENC_LEGACY;
+		d->map = map_of_legacy(insn);
+		d->pp = pp_of_legacy(d);
 	}
 }
 
@@ -94,33 +225,76 @@ static void find_modrm(struct decoded *d)
 	d->rm = X86_MODRM_RM(modrm);
 }
 
+/*
+ * With 66 a near branch has 16 bits: of its operand, of what it pushes and of
+ * the ip that it goes to. In 64-bit code Intel ignores 66, AMD does not; REX.W
+ * goes before it.
+ */
+static u8 branch_width(const struct decoded *d)
+{
+	if (!d->is64)
+		return d->opsize ? 2 : 4;
+	if (!d->opsize || X86_REX_W(d->rex))
+		return 8;
+	switch (boot_cpu_data.x86_vendor) {
+	case X86_VENDOR_INTEL:
+	case X86_VENDOR_CENTAUR:
+	case X86_VENDOR_ZHAOXIN:
+		return 8;
+	case X86_VENDOR_AMD:
+	case X86_VENDOR_HYGON:
+		return 2;
+	default:
+		return 0;
+	}
+}
+
+static bool is_long_branch(const struct decoded *d)
+{
+	if (d->enc != ENC_LEGACY)
+		return false;
+	if (d->map == MAP_ONE_BYTE)
+		return d->op == 0xe8 || d->op == 0xe9;
+	return d->map == MAP_0F && (d->op & 0xf0) == 0x80;
+}
+
+/* The decoder has read four bytes of distance, as Intel does. */
+static void shorten_branch(struct decoded *d)
+{
+	d->insn.immediate.value = (s16)d->insn.immediate.value;
+	d->len -= sizeof(u32) - sizeof(u16);
+}
+
 bool uprobe_decode(struct decoded *d, const u8 *bytes, unsigned int n, bool is64)
 {
-	u8 sorted[UPROBE_INSN_MAX + 3];
-	unsigned int sorts = 0, rest;
+	u8 shown[UPROBE_INSN_MAX + 3] = {};
+	unsigned int sorts = 0, rest, hidden;
 
 	memset(d, 0, sizeof(*d));
 	d->is64 = is64;
 	n = min_t(unsigned int, n, UPROBE_INSN_MAX);
-	while (d->prefixes < n && note_prefix(d, bytes[d->prefixes]))
-		d->prefixes++;
+	if (!note_prefixes(d, bytes, n))
+		return false;
 
 	if (d->addrsize)
-		sorted[sorts++] = PREFIX_ADDRSIZE;
+		shown[sorts++] = PREFIX_ADDRSIZE;
 	if (d->opsize)
-		sorted[sorts++] = PREFIX_OPSIZE;
+		shown[sorts++] = PREFIX_OPSIZE;
 	if (d->rep)
-		sorted[sorts++] = d->rep;
+		shown[sorts++] = d->rep;
 	rest = n - d->prefixes;
-	memcpy(sorted + sorts, bytes + d->prefixes, rest);
+	memcpy(shown + sorts, bytes + d->prefixes, rest);
+	hidden = show(d, shown + sorts);
 
-	if (insn_decode(&d->insn, sorted, sorts + rest, is64 ? INSN_MODE_64 : INSN_MODE_32))
+	if (insn_decode(&d->insn, shown, sorts + rest, is64 ? INSN_MODE_64 : INSN_MODE_32))
 		return false;
 	if (d->insn.prefixes.nbytes != sorts)
 		return false;
-	d->len = d->insn.length - sorts + d->prefixes;
+	d->len = d->insn.length - sorts + d->prefixes + hidden;
+	if (d->len > n)
+		return false;
 
-	find_opcode(d);
+	find_opcode(d, bytes + d->prefixes);
 	find_modrm(d);
 	if (d->insn.rex_prefix.nbytes)
 		d->rex = d->insn.rex_prefix.bytes[0];
@@ -130,6 +304,9 @@ bool uprobe_decode(struct decoded *d, const u8 *bytes, unsigned int n, bool is64
 		d->width = 8;
 	else
 		d->width = d->opsize ? 2 : 4;
+	d->branch = branch_width(d);
+	if (is64 && d->branch == 2 && is_long_branch(d))
+		shorten_branch(d);
 	return true;
 }
 

@@ -17,6 +17,8 @@ enum encoding {
 	ENC_LEGACY,
 	ENC_VEX,
 	ENC_EVEX,
+	ENC_XOP,
+	ENC_REX2,
 };
 
 enum opcode_map {
@@ -25,9 +27,23 @@ enum opcode_map {
 	MAP_0F38,
 	MAP_0F3A,
 	LEGACY_MAPS,
-	EVEX_MAP_FP16_A = 5,
-	EVEX_MAP_FP16_B = 6,
+	EVEX_MAP_APX	= 4,
+	EVEX_MAP_FP16_A	= 5,
+	EVEX_MAP_FP16_B	= 6,
+	VEX_MAP_MSR	= 7,
+	XOP_MAP_IMM8	= 8,
+	XOP_MAP_PLAIN	= 9,
+	XOP_MAP_IMM32	= 10,
 	MAPS
+};
+
+/* What selects an instruction beside its opcode, as bits: sets of them are tested. */
+enum mandatory_prefix {
+	P_NONE	= 0x01,
+	P_66	= 0x02,
+	P_F3	= 0x04,
+	P_F2	= 0x08,
+	P_ANY	= 0x0f,
 };
 
 /**
@@ -37,7 +53,9 @@ enum opcode_map {
  * @map: enum opcode_map, or a number beyond
  * @op: last byte of the opcode
  * @len: length in bytes
- * @prefixes: how many legacy prefixes it starts with
+ * @pp: enum mandatory_prefix; f2 and f3 go before 66
+ * @prefixes: how many legacy prefixes it starts with, and REX prefixes before one,
+ *	which do not count
  * @rep: 0, 0xf2 or 0xf3, the last of them
  * @seg: last segment prefix that counts, or 0; in 64-bit code fs or gs only
  * @seg_masked: a null segment prefix follows @seg
@@ -50,16 +68,17 @@ enum opcode_map {
  * @reg: likewise
  * @rm: likewise
  * @width: operand size of an instruction that has 2, 4 and 8
+ * @branch: operand size of a near branch; 0 if nobody knows
  */
 struct decoded {
 	struct insn insn;
-	u8 enc, map, op, len;
+	u8 enc, map, op, len, pp;
 	u8 prefixes, rep, seg;
 	bool seg_masked, opsize, addrsize, lock;
 	u8 rex;
 	bool is64;
 	u8 mod, reg, rm;
-	u8 width;
+	u8 width, branch;
 };
 
 #define NO_MODRM	0xff
@@ -100,6 +119,11 @@ static inline unsigned int modrm_reg(const struct decoded *d)
 static inline unsigned int modrm_rm(const struct decoded *d)
 {
 	return d->rm | (X86_REX_B(d->rex) ? 8 : 0);
+}
+
+static inline bool is_rex(u8 byte)
+{
+	return (byte & 0xf0) == 0x40;
 }
 
 /* The register in the low bits of the opcode */

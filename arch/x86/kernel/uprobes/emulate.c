@@ -3,7 +3,7 @@
  * User-space probes, x86: instructions that the kernel executes itself.
  *
  * Each emulator first reads its operands, then writes memory, and changes
- * registers last, so that one that faults has changed nothing.
+ * registers last, so that one that faults has changed nothing but RF.
  *
  * A branch to a non-canonical address faults at the branch, as both vendors
  * document it. Segment limits and 16-bit stack segments are not looked at: user
@@ -217,9 +217,10 @@ static bool read_stack(const struct emu *e, unsigned long sp, u64 *val)
 /* Branches							      */
 /* ------------------------------------------------------------------ */
 
+/* With 66, where that counts, ip is cut to what the operand has. */
 static bool branch_to(struct emu *e, unsigned long target)
 {
-	target = mode_truncate(e, target);
+	target = low_part(mode_truncate(e, target), e->au->width);
 	if (!uprobe_canonical(target)) {
 		uprobe_raise_gp();
 		return false;
@@ -286,17 +287,18 @@ static bool emu_jcc(struct emu *e)
 
 static bool emu_jcxz(struct emu *e)
 {
-	return branch_if(e, !low_part(e->regs->cx, e->au->width));
+	return branch_if(e, !low_part(e->regs->cx, e->au->mem.addr_bytes));
 }
 
 /* loop, loope, loopne: the counter is written only once the target is known good */
 static bool count_down(struct emu *e, bool wanted)
 {
-	u64 count = low_part(e->regs->cx - 1, e->au->width);
+	unsigned int width = e->au->mem.addr_bytes;
+	u64 count = low_part(e->regs->cx - 1, width);
 
 	if (!branch_if(e, count && wanted))
 		return false;
-	set_reg(e, offsetof(struct pt_regs, cx), count, e->au->width);
+	set_reg(e, offsetof(struct pt_regs, cx), count, width);
 	return true;
 }
 
@@ -519,40 +521,114 @@ static bool emu_store_imm(struct emu *e)
  * The CPU knows its flags best, those that its manual leaves undefined too, so
  * it is asked: the same operation on the same values, in the same width.
  */
-#define ARITH(insn, dst, src, flags)					\
-	asm(insn " %[s], %[d]\n\tpushf\n\tpop %[f]"			\
-	    : [d] "+r" (dst), [f] "=r" (flags) : [s] "r" (src) : "cc")
+#define ALU(insn)							\
+	asm(insn "\n\tpushf\n\tpop %[flags]"				\
+	    : [d] "+q" (d), [flags] "=r" (flags) : [s] "q" (s) : "cc")
 
-#define DEFINE_ARITH(name, writes)					\
+#define DEFINE_ALU(name)						\
+static unsigned long alu_##name(u64 *dst, u64 src, unsigned int width)	\
+{									\
+	unsigned long d = *dst, s = src, flags;				\
+									\
+	switch (width) {						\
+	case 1:								\
+		ALU(#name " %b[s], %b[d]");				\
+		break;							\
+	case 2:								\
+		ALU(#name " %w[s], %w[d]");				\
+		break;							\
+	case 4:								\
+		ALU(#name " %k[s], %k[d]");				\
+		break;							\
+	default:							\
+		ALU(#name " %[s], %[d]");				\
+		break;							\
+	}								\
+	*dst = d;							\
+	return flags;							\
+}
+
+DEFINE_ALU(add)
+DEFINE_ALU(or)
+DEFINE_ALU(and)
+DEFINE_ALU(sub)
+DEFINE_ALU(xor)
+DEFINE_ALU(cmp)
+DEFINE_ALU(test)
+
+static void set_arith_flags(struct emu *e, unsigned long flags)
+{
+	e->regs->flags = (e->regs->flags & ~FLAGS_ARITH) | (flags & FLAGS_ARITH);
+}
+
+static u64 reg_or_imm(const struct emu *e, u8 reg)
+{
+	return reg == UPROBE_MEM_NONE ? e->au->imm : get_reg(e, reg, e->au->width);
+}
+
+/* Registers, and what is written to the first of them */
+#define DEFINE_ARITH(name)						\
 static bool emu_##name(struct emu *e)					\
 {									\
-	const struct arch_uprobe *au = e->au;				\
-	u64 src = au->mem.base == UPROBE_MEM_NONE ? au->imm :		\
-		  get_reg(e, au->mem.base, au->width);			\
-	unsigned long dst = *reg_at(e, au->reg);			\
-	unsigned long src_word = src;					\
-	u32 dst32 = dst, src32 = src;					\
-	unsigned long flags;						\
+	u64 dst = get_reg(e, e->au->reg, e->au->width);			\
 									\
-	if (au->width == 4) {						\
-		ARITH(#name, dst32, src32, flags);			\
-		dst = dst32;						\
-	} else {							\
-		ARITH(#name, dst, src_word, flags);			\
-	}								\
-	if (writes)							\
-		set_reg(e, au->reg, dst, au->width);			\
-	e->regs->flags = (e->regs->flags & ~FLAGS_ARITH) | (flags & FLAGS_ARITH); \
+	set_arith_flags(e, alu_##name(&dst, reg_or_imm(e, e->au->mem.base), \
+				      e->au->width));			\
+	set_reg(e, e->au->reg, dst, e->au->width);			\
 	return true;							\
 }
 
-DEFINE_ARITH(add, true)
-DEFINE_ARITH(or, true)
-DEFINE_ARITH(and, true)
-DEFINE_ARITH(sub, true)
-DEFINE_ARITH(xor, true)
-DEFINE_ARITH(cmp, false)
-DEFINE_ARITH(test, false)
+DEFINE_ARITH(add)
+DEFINE_ARITH(or)
+DEFINE_ARITH(and)
+DEFINE_ARITH(sub)
+DEFINE_ARITH(xor)
+
+static bool emu_cmp(struct emu *e)
+{
+	u64 dst = get_reg(e, e->au->reg, e->au->width);
+
+	set_arith_flags(e, alu_cmp(&dst, reg_or_imm(e, e->au->mem.base), e->au->width));
+	return true;
+}
+
+static bool emu_test(struct emu *e)
+{
+	u64 dst = get_reg(e, e->au->reg, e->au->width);
+
+	set_arith_flags(e, alu_test(&dst, reg_or_imm(e, e->au->mem.base), e->au->width));
+	return true;
+}
+
+static bool emu_cmp_mem(struct emu *e)
+{
+	u64 dst;
+
+	if (!load_operand(e, e->au->width, &dst))
+		return false;
+	set_arith_flags(e, alu_cmp(&dst, reg_or_imm(e, e->au->reg), e->au->width));
+	return true;
+}
+
+static bool emu_test_mem(struct emu *e)
+{
+	u64 dst;
+
+	if (!load_operand(e, e->au->width, &dst))
+		return false;
+	set_arith_flags(e, alu_test(&dst, reg_or_imm(e, e->au->reg), e->au->width));
+	return true;
+}
+
+static bool emu_cmp_load(struct emu *e)
+{
+	u64 dst = get_reg(e, e->au->reg, e->au->width), src;
+
+	if (!load_operand(e, e->au->width, &src))
+		return false;
+	set_arith_flags(e, alu_cmp(&dst, src, e->au->width));
+	return true;
+}
 
 /* ------------------------------------------------------------------ */
 
@@ -591,6 +667,9 @@ static bool (* const emulators[])(struct emu *e) = {
 	[EMU_XOR]	= emu_xor,
 	[EMU_CMP]	= emu_cmp,
 	[EMU_TEST]	= emu_test,
+	[EMU_CMP_MEM]	= emu_cmp_mem,
+	[EMU_TEST_MEM]	= emu_test_mem,
+	[EMU_CMP_LOAD]	= emu_cmp_load,
 };
 
 static_assert(ARRAY_SIZE(emulators) == EMU_OPS);
@@ -612,8 +691,11 @@ void arch_uprobe_emulate(const struct arch_uprobe *au, struct pt_regs *regs)
 		return;
 	e.next = mode_truncate(&e, regs->ip + au->len);
 	done = emulators[au->op](&e);
-	if (!done)
+	if (!done) {
+		/* As every fault does, for the instruction to be executed again. */
+		regs->flags |= X86_EFLAGS_RF;
 		return;
+	}
 	regs->ip = e.next;
 	regs->flags &= ~X86_EFLAGS_RF;
 

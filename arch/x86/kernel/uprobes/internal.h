@@ -21,13 +21,19 @@ struct pt_regs;
 #define PREFIX_GS		0x65
 
 /*
- * arch_uprobe.fixups, for UPROBE_STEP: where the copy addresses memory relative
- * to %rip, and so needs a segment base for the way from the slot to the site.
+ * arch_uprobe.fixups, for UPROBE_BOOST and UPROBE_STEP.
+ *
+ * FS, GS: where the copy addresses memory relative to %rip it needs a segment
+ * base for the way from the slot to the site. A boosted one borrows gs only, and
+ * gives it back itself, by loading the null selector.
  */
 #define UPROBE_FIX_FS		0x01	/* fs is borrowed */
 #define UPROBE_FIX_GS		0x02	/* gs is borrowed */
 #define UPROBE_FIX_OLD_BASE	0x04	/* the program uses that base too: add to it */
 #define UPROBE_FIX_BORROW	(UPROBE_FIX_FS | UPROBE_FIX_GS)
+#define UPROBE_FIX_LEAVES	0x08	/* boosted; goes where it wants, never comes back */
+#define UPROBE_FIX_FPU		0x10	/* x87: its instruction and data pointers */
+#define UPROBE_FIX_ABORT	0x20	/* xbegin: aborted at once, @imm is the way to there */
 
 /*
  * arch_uprobe.op, for UPROBE_EMULATE. Unless it says otherwise, @reg is the
@@ -36,9 +42,9 @@ struct pt_regs;
  */
 enum uprobe_emu {
 	EMU_NOP,
-	EMU_JMP,		/* @imm: distance from the next instruction */
+	EMU_JMP,		/* @imm: distance from the next instruction; @width: of ip */
 	EMU_JCC,		/* the same; @reg: condition, 0 to 15 */
-	EMU_JCXZ,		/* the same; @width: of the counter */
+	EMU_JCXZ,		/* the same; mem.addr_bytes: of the counter */
 	EMU_LOOP,		/* the same */
 	EMU_LOOPE,
 	EMU_LOOPNE,
@@ -69,11 +75,22 @@ enum uprobe_emu {
 	EMU_XOR,
 	EMU_CMP,
 	EMU_TEST,
+	EMU_CMP_MEM,		/* memory with @reg, or @imm if that is UPROBE_MEM_NONE */
+	EMU_TEST_MEM,
+	EMU_CMP_LOAD,		/* @reg with memory */
 	EMU_OPS
+};
+
+/* arch_uprobe.op, for UPROBE_SYSCALL: which of the kernel's entries */
+enum uprobe_syscall_entry {
+	UPROBE_ENTRY_64,	/* syscall in 64-bit code */
+	UPROBE_ENTRY_INT80,	/* int $0x80 in any code */
 };
 
 unsigned int uprobe_riprel_copy(u8 *copy, const u8 *insn, unsigned int len,
 				unsigned int prefixes, u8 seg);
+bool uprobe_gs_returns(void);
+bool uprobe_gs_return_fits(unsigned int len);
 unsigned long uprobe_riprel_base(const struct arch_uprobe *au, unsigned long vaddr,
 				 unsigned long slot, unsigned long old);
 

@@ -9,8 +9,6 @@
 
 struct decoded;
 
-/* ------------------------------------------------------------------ */
-
 /*
  * What a table says about an opcode: a refusal, that it can be executed in a
  * slot, or the name of the function that looks closer.
@@ -19,28 +17,32 @@ enum kind {
 	/* Refusals have the numbers of enum uprobe_refusal, from 1 on */
 	NO	= 0,
 	BRKP	= UPROBE_REFUSE_BREAKPOINT,
-	SYSC	= UPROBE_REFUSE_SYSCALL,
-	PRIV	= UPROBE_REFUSE_PRIVILEGED,
 	FAR	= UPROBE_REFUSE_FAR,
-	SEGM	= UPROBE_REFUSE_SEGMENT,
+	APX	= UPROBE_REFUSE_APX,
 
-	STEP	= UPROBE_REFUSALS,	/* in a slot */
-	STEP_32,			/* the same, exists in 32-bit code only */
-	STEP_M,				/* the same, with ModRM */
-	STEP_ML,			/* with ModRM, lock is legal with memory */
+	SLOT	= UPROBE_REFUSALS,	/* in a slot */
+	SLOT_32,			/* the same, exists in 32-bit code only */
+	SLOT_M,				/* in a slot, with ModRM */
+	SLOT_M32,			/* the same, exists in 32-bit code only */
+	SLOT_ML,			/* with ModRM, lock is legal with memory */
+	STEP_32,			/* in a slot, and nothing but int3 behind it */
+	STEP_M,
+	LEAVES,				/* in a slot, but does not come back to it */
+	LEAVES_32,
 
 	ARITH,
 	PUSH,
 	POP,
-	BOUND,
 	MOVSXD,
 	PUSH_IMM,
+	STRING,
 	JCC,
 	GROUP1,
 	GROUP1_32,
 	TEST_RR,
 	MOV_RM,
 	LEA,
+	MOV_SEG,
 	GROUP1A,
 	NOP_90,
 	PUSHF,
@@ -48,10 +50,10 @@ enum kind {
 	TEST_AX,
 	MOV_IMM,
 	RET,
-	LES_LDS,
 	GROUP11,
 	LEAVE,
-	INTO,
+	INT,
+	X87,
 	LOOP,
 	CALL_REL,
 	JMP_REL,
@@ -61,10 +63,14 @@ enum kind {
 
 	GROUP6,
 	GROUP7,
+	SYSCALL,
 	PREFETCH,
+	NOW3D,
 	HINT_NOP,
 	CET_NOP,
+	SSE4A,
 	MOVX,
+	PADLOCK,
 	POPCNT,
 	GROUP8,
 	GROUP9,
@@ -72,5 +78,8 @@ enum kind {
 };
 
 enum kind uprobe_look_up(const struct decoded *d);
+bool uprobe_known_group7(const struct decoded *d);
+bool uprobe_known_group15(const struct decoded *d);
+bool uprobe_known_3dnow(const struct decoded *d);
 
 #endif /* _X86_UPROBES_OPCODES_H */

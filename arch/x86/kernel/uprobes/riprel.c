@@ -3,8 +3,8 @@
  * User-space probes, x86: copies that address memory relative to %rip.
  *
  * In its slot, such a copy would reach (slot + xol_len + disp), but the program
- * means (vaddr + len + disp). The copy therefore gets a segment prefix, and for
- * the step the base of that segment is the difference. This leaves ModRM, the
+ * means (vaddr + len + disp). The copy therefore gets a segment prefix, and as
+ * long as it runs the base of that segment is the difference. This leaves ModRM, the
  * displacement and all general registers alone, so it works for every
  * instruction and every encoding alike. Instructions that form an address
  * without going there (lea) do not see the base and never come here.
@@ -16,15 +16,17 @@
 
 #include "internal.h"
 
-static bool is_null_segment(u8 byte)
+/* The four null segment prefixes, and REX, which counts only behind all of these */
+static bool is_ignored(u8 byte)
 {
-	return byte == 0x26 || byte == 0x2e || byte == 0x36 || byte == 0x3e;
+	return byte == 0x26 || byte == 0x2e || byte == 0x36 || byte == 0x3e ||
+	       (byte & 0xf0) == 0x40;
 }
 
 /*
- * Appends @insn without what 64-bit code ignores: the four null segment
- * prefixes, whose effect on an fs or gs before them is not the same everywhere,
- * and, with @squeeze, prefixes that are there twice.
+ * Appends @insn without what 64-bit code ignores: null segment prefixes, whose
+ * effect on an fs or gs before them is not the same everywhere, REX prefixes that
+ * would count without these, and, with @squeeze, prefixes that are there twice.
  */
 static unsigned int copy_without(u8 *copy, const u8 *insn, unsigned int len,
 				 unsigned int prefixes, bool squeeze)
@@ -32,7 +34,7 @@ static unsigned int copy_without(u8 *copy, const u8 *insn, unsigned int len,
 	unsigned int n = 0, i;
 
 	for (i = 0; i < len; i++) {
-		if (i < prefixes && is_null_segment(insn[i]))
+		if (i < prefixes && is_ignored(insn[i]))
 			continue;
 		if (i < prefixes && squeeze &&
 		    memchr(insn + i + 1, insn[i], prefixes - i - 1))
@@ -49,7 +51,7 @@ static unsigned int copy_without(u8 *copy, const u8 *insn, unsigned int len,
  * @copy: where to, %MAX_UINSN_BYTES long
  * @insn: the instruction, without an fs or gs prefix that counts
  * @len: its length
- * @prefixes: how many legacy prefixes it starts with
+ * @prefixes: how many prefixes it starts with, without a REX that counts
  * @seg: the prefix to add
  *
  * The new prefix comes first, as nothing may stand between a REX, VEX or EVEX

@@ -3,18 +3,25 @@
  * User-space probes, x86: executing a copy in a slot.
  *
  * The thread goes to user mode with its ip in the slot, and with the program's
- * own flags. All that the step takes from it for that time is ip, a segment
- * base where the copy needs one, and thread.trap_nr, which tells afterwards
- * whether the copy raised an exception.
+ * own flags. All that is taken from it for that time is ip, a segment base where
+ * the copy needs one, and thread.trap_nr, which tells afterwards whether the copy
+ * raised an exception. TF is set in two cases only, both rare: a signal waits for
+ * the end of a boosted copy, or its way back is not open this time.
  */
 #include <linux/mm.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+#include <asm/cpufeature.h>
+#include <asm/debugreg.h>
+#include <asm/fpu/api.h>
+#include <asm/fpu/types.h>
 #include <asm/fsgsbase.h>
 #include <asm/gsseg.h>
 #include <asm/insn-eval.h>
+#include <asm/pgtable.h>
+#include <asm/pkru.h>
 #include <asm/processor-flags.h>
 #include <asm/ptrace.h>
 #include <asm/segment.h>
@@ -28,10 +35,65 @@
 /* Text								      */
 /* ------------------------------------------------------------------ */
 
-void arch_uprobe_slot_image(const struct arch_uprobe *au, u8 *slot)
+/*
+ * The way back of a boosted copy: jmp *disp32(%rip) to an address kept at
+ * the end of the slot, as no jump with a displacement reaches from above the stack
+ * to everywhere. (Aligned: the program may have alignment checks on.) In 32-bit
+ * code any does. A borrowed gs is given back before that by loading the null
+ * selector, which has no base. The selector is read from the top of the address:
+ * below 47 bits that is 0.
+ */
+#define GS_RETURN_BYTES		6	/* mov disp32(%rip),%gs */
+#define JUMP64_BYTES		6	/* jmp *disp32(%rip) */
+#define JUMP32_BYTES		5	/* jmp rel32 */
+#define TARGET_AT		(UPROBE_XOL_SLOT_BYTES - sizeof(u64))
+#define SELECTOR_AT		(UPROBE_XOL_SLOT_BYTES - sizeof(u16))
+
+static_assert(UPROBE_INSN_MAX + JUMP64_BYTES <= TARGET_AT);
+static_assert(UPROBE_INSN_MAX + JUMP32_BYTES <= UPROBE_XOL_SLOT_BYTES);
+
+/* An instruction that ends in a displacement from its end to byte @at of the slot */
+static unsigned int put_riprel(u8 *image, unsigned int n, u16 opcode, unsigned int at)
 {
-	memcpy(slot, au->xol, au->xol_len);
-	memset(slot + au->xol_len, UPROBE_SWBP_INSN, UPROBE_XOL_SLOT_BYTES - au->xol_len);
+	u32 disp = at - (n + sizeof(opcode) + sizeof(disp));
+
+	memcpy(image + n, &opcode, sizeof(opcode));
+	memcpy(image + n + sizeof(opcode), &disp, sizeof(disp));
+	return n + sizeof(opcode) + sizeof(disp);
+}
+
+static void put_way_back(const struct arch_uprobe *au, unsigned long vaddr,
+			 unsigned long slot, u8 *image)
+{
+	unsigned int n = au->xol_len;
+	u64 target = vaddr + au->len;
+	u32 rel;
+
+	if (au->is64) {
+		if (au->fixups & UPROBE_FIX_GS)
+			n = put_riprel(image, n, 0x2d8e, SELECTOR_AT);
+		put_riprel(image, n, 0x25ff, TARGET_AT);
+		memcpy(image + TARGET_AT, &target, sizeof(target));
+	} else {
+		rel = target - (slot + n + JUMP32_BYTES);
+		image[n] = 0xe9;
+		memcpy(image + n + 1, &rel, sizeof(rel));
+	}
+}
+
+void arch_uprobe_slot_image(const struct arch_uprobe *au, unsigned long vaddr,
+			    unsigned long slot, u8 *image)
+{
+	memset(image, UPROBE_SWBP_INSN, UPROBE_XOL_SLOT_BYTES);
+	memcpy(image, au->xol, au->xol_len);
+	if (au->strategy == UPROBE_BOOST && !(au->fixups & UPROBE_FIX_LEAVES))
+		put_way_back(au, vaddr, slot, image);
+}
+
+/* Is there room in a slot for a copy of @len bytes that borrows gs? */
+bool uprobe_gs_return_fits(unsigned int len)
+{
+	return len + GS_RETURN_BYTES + JUMP64_BYTES <= TARGET_AT;
 }
 
 bool arch_uprobe_mode_ok(const struct arch_uprobe *au, const struct pt_regs *regs)
@@ -186,6 +248,15 @@ static void write_base(u8 seg, unsigned long base)
 }
 
 /*
+ * Does a load of the null selector clear the base, and does a context switch
+ * notice? Then a program without a gs of its own can give back gs by itself.
+ */
+bool uprobe_gs_returns(void)
+{
+	return boot_cpu_has(X86_FEATURE_FSGSBASE) && !boot_cpu_has_bug(X86_BUG_NULL_SEG);
+}
+
+/*
  * No base can be far enough from the slot if the program's own is at the edge
  * of the address space. Then the original would not reach user memory either,
  * so let the copy fault: a slot is in the lower half, so this is past its end.
@@ -195,6 +266,12 @@ static unsigned long loadable_base(unsigned long base)
 	if (__is_canonical_address(base, __VIRTUAL_MASK_SHIFT + 1))
 		return base;
 	return (1UL << __VIRTUAL_MASK_SHIFT) - 1;
+}
+
+/* What the copy gives back, nothing: is that what the program had? */
+static bool gave_back(const struct arch_uprobe_task *at)
+{
+	return !at->saved_base && !read_selector(PREFIX_GS);
 }
 
 static void borrow_base(const struct arch_uprobe *au, struct arch_uprobe_task *at,
@@ -240,6 +317,16 @@ static void return_base(struct arch_uprobe_task *at)
 
 #else
 
+bool uprobe_gs_returns(void)
+{
+	return false;
+}
+
+static bool gave_back(const struct arch_uprobe_task *at)
+{
+	return true;
+}
+
 static void borrow_base(const struct arch_uprobe *au, struct arch_uprobe_task *at,
 			unsigned long vaddr, unsigned long slot)
 {
@@ -252,8 +339,62 @@ static void return_base(struct arch_uprobe_task *at)
 #endif
 
 /* ------------------------------------------------------------------ */
-/* The step							      */
+/* x87								      */
 /* ------------------------------------------------------------------ */
+
+/* What fxsave writes, 16 bytes aligned */
+struct fx_image {
+	struct fxregs_state fx;
+} __aligned(16);
+
+/*
+ * An x87 instruction leaves its address behind, and its operand's, as fnstenv,
+ * fxsave and signal frames show. Where that is the slot put the original's.
+ */
+static void fix_fpu_pointers(const struct arch_uprobe *au, unsigned long vaddr,
+			     unsigned long slot)
+{
+	unsigned long reached = slot + au->xol_len + au->mem.disp;
+	struct fx_image image;
+	struct fxregs_state *fx = &image.fx;
+
+	if (!boot_cpu_has(X86_FEATURE_FXSR))
+		return;
+	fpregs_lock_and_load();
+#ifdef CONFIG_X86_64
+	asm volatile("fxsave64 %0" : "=m" (*fx));
+	if (fx->rip == slot) {
+		fx->rip = vaddr;
+		if ((au->fixups & UPROBE_FIX_BORROW) && fx->rdp == reached)
+			fx->rdp = vaddr + au->len + au->mem.disp;
+		asm volatile("fxrstor64 %0" : : "m" (*fx));
+	}
+#else
+	asm volatile("fxsave %0" : "=m" (*fx));
+	if (fx->fip == slot) {
+		fx->fip = vaddr;
+		asm volatile("fxrstor %0" : : "m" (*fx));
+	}
+#endif
+	fpregs_unlock();
+}
+
+/* ------------------------------------------------------------------ */
+/* In the slot							      */
+/* ------------------------------------------------------------------ */
+
+/*
+ * The way back reads the slot as data. The program may have denied itself that,
+ * by protection key 0, which fetching instructions does not care about.
+ */
+static bool way_back_open(const struct arch_uprobe *au, const struct arch_uprobe_task *at)
+{
+	if (au->fixups & UPROBE_FIX_LEAVES)
+		return true;
+	if (au->is64 && (read_pkru() & PKRU_AD_BIT))
+		return false;
+	return !(au->fixups & UPROBE_FIX_GS) || gave_back(at);
+}
 
 void arch_uprobe_pre_xol(const struct arch_uprobe *au, struct arch_uprobe_task *at,
 			 struct pt_regs *regs, unsigned long vaddr, unsigned long slot)
@@ -264,14 +405,60 @@ void arch_uprobe_pre_xol(const struct arch_uprobe *au, struct arch_uprobe_task *
 	at->saved_trap_nr = current->thread.trap_nr;
 	current->thread.trap_nr = TRAP_NR_NONE;
 	regs->ip = slot;
+	if (au->strategy == UPROBE_BOOST && !way_back_open(au, at))
+		arch_uprobe_trap_behind(au, at, regs);
 }
 
-bool arch_uprobe_xol_done(const struct arch_uprobe *au, const struct pt_regs *regs,
-			  unsigned long slot)
+enum uprobe_place arch_uprobe_place(const struct arch_uprobe *au, const struct pt_regs *regs,
+				    unsigned long slot)
 {
-	unsigned long end = slot + au->xol_len;
+	unsigned long done = regs->ip - slot - au->xol_len;
 
-	return regs->ip == end || regs->ip == end + UPROBE_SWBP_INSN_SIZE;
+	if (regs->ip == slot)
+		return UPROBE_BEFORE;
+	if (!done)
+		return UPROBE_BEHIND;
+	if (au->strategy == UPROBE_STEP && done == UPROBE_SWBP_INSN_SIZE)
+		return UPROBE_BEHIND;
+	if (au->strategy == UPROBE_BOOST && au->is64 && (au->fixups & UPROBE_FIX_GS) &&
+	    done == GS_RETURN_BYTES)
+		return UPROBE_BEHIND;
+	return UPROBE_ELSEWHERE;
+}
+
+/*
+ * Not if the copy may change TF itself or goes elsewhere; and if the program has
+ * set TF the exception comes anyway, and is the program's.
+ */
+bool arch_uprobe_trap_behind(const struct arch_uprobe *au, struct arch_uprobe_task *at,
+			     struct pt_regs *regs)
+{
+	if (au->fixups & UPROBE_FIX_LEAVES)
+		return false;
+	if (!(regs->flags & X86_EFLAGS_TF)) {
+		regs->flags |= X86_EFLAGS_TF;
+		at->tf = true;
+	}
+	return true;
+}
+
+static void return_tf(struct arch_uprobe_task *at, struct pt_regs *regs)
+{
+	if (!at->tf)
+		return;
+	at->tf = false;
+	regs->flags &= ~X86_EFLAGS_TF;
+}
+
+bool arch_uprobe_own_debug(struct arch_uprobe_task *at, struct pt_regs *regs,
+			   unsigned long *dr6)
+{
+	if (!at->tf || !(*dr6 & DR_STEP))
+		return false;
+	return_tf(at, regs);
+	*dr6 &= ~DR_STEP;
+	current->thread.virtual_dr6 &= ~DR_STEP;
+	return !*dr6;
 }
 
 bool arch_uprobe_xol_trapped(void)
@@ -286,18 +473,43 @@ static void restore_trap_nr(const struct arch_uprobe_task *at)
 		current->thread.trap_nr = at->saved_trap_nr;
 }
 
+static void give_back(struct arch_uprobe_task *at, struct pt_regs *regs)
+{
+	return_base(at);
+	return_tf(at, regs);
+	restore_trap_nr(at);
+}
+
 void arch_uprobe_post_xol(const struct arch_uprobe *au, struct arch_uprobe_task *at,
 			  struct pt_regs *regs, unsigned long vaddr, unsigned long slot)
 {
-	return_base(at);
-	restore_trap_nr(at);
-	regs->ip = au->is64 ? vaddr + au->len : (u32)(vaddr + au->len);
+	unsigned long ip = vaddr + au->len;
+
+	give_back(at, regs);
+	if (au->fixups & UPROBE_FIX_FPU)
+		fix_fpu_pointers(au, vaddr, slot);
+	if (au->fixups & UPROBE_FIX_ABORT)
+		ip += au->imm;
+	regs->ip = au->is64 ? ip : (u32)ip;
 }
 
 void arch_uprobe_abort_xol(const struct arch_uprobe *au, struct arch_uprobe_task *at,
 			   struct pt_regs *regs, unsigned long vaddr)
 {
-	return_base(at);
-	restore_trap_nr(at);
+	give_back(at, regs);
 	regs->ip = vaddr;
+}
+
+void arch_uprobe_left_xol(struct arch_uprobe_task *at, struct pt_regs *regs)
+{
+	/* The base has been given back by the copy. */
+	at->borrowed = 0;
+	return_tf(at, regs);
+	restore_trap_nr(at);
+}
+
+void arch_uprobe_fork(const struct arch_uprobe_task *at, struct task_struct *child)
+{
+	if (child->thread.trap_nr == TRAP_NR_NONE)
+		child->thread.trap_nr = at->saved_trap_nr;
 }

@@ -7,6 +7,7 @@
 #include <linux/mman.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+#include <asm/debugreg.h>
 #include <asm/processor-flags.h>
 #include <asm/ptrace.h>
 #include <asm/segment.h>
@@ -52,6 +53,9 @@ struct mem_value {
 #define DF	X86_EFLAGS_DF
 
 #define MAX_REGS	4
+
+/* In the table: ..., 0xef, 0xbf, 0x0f is the way from there to the page. */
+static_assert(PAGE_AT - TEXT == 0x0fbff000);
 
 static const struct emulate_row {
 	const char *desc;
@@ -172,6 +176,27 @@ static const struct emulate_row {
 	  { FLAGS(IF | SF | PF) } },
 	{ "and $-16,%rsp", 0, I(0x48, 0x83, 0xe4, 0xf0), { R(sp, 0x1238), FLAGS(IF | CF) },
 	  { R(sp, 0x1230), FLAGS(IF | PF) } },
+	{ "cmpl $-1,(%rip)", 0, I(0x83, 0x3d, 0xf9, 0xef, 0xbf, 0x0f, 0xff),
+	  { FLAGS(IF | OF | PF | DF) }, { FLAGS(IF | CF | AF | DF) },
+	  { 0, 8, NUMBER, 0xaaaaaaaa00000001 }, { 0, 8, NUMBER, 0xaaaaaaaa00000001 } },
+	{ "cmpb $0x80,(%rip) overflows", 0, I(0x80, 0x3d, 0xf9, 0xef, 0xbf, 0x0f, 0x80),
+	  { FLAGS(IF | ZF) }, { FLAGS(IF | CF | SF | OF) },
+	  { 0, 8, NUMBER, 0x5555555555555555 }, { 0, 8, NUMBER, 0x5555555555555555 } },
+	{ "cmp %bh,(%rip)", 0, I(0x38, 0x3d, 0xfa, 0xef, 0xbf, 0x0f),
+	  { R(bx, 0x1234), FLAGS(IF) }, { FLAGS(IF | ZF | PF) },
+	  { 0, 8, NUMBER, 0xff12 }, { 0, 8, NUMBER, 0xff12 } },
+	{ "cmp (%rip),%bx", 0, I(0x66, 0x3b, 0x1d, 0xf9, 0xef, 0xbf, 0x0f),
+	  { R(bx, 0x70001), FLAGS(IF) }, { FLAGS(IF | CF | PF | AF | SF) },
+	  { 0, 8, NUMBER, 0x50002 }, { 0, 8, NUMBER, 0x50002 } },
+	{ "cmp (%rip),%rbx", 0, I(0x48, 0x3b, 0x1d, 0xf9, 0xef, 0xbf, 0x0f),
+	  { R(bx, 7), FLAGS(IF | CF) }, { FLAGS(IF) },
+	  { 0, 8, NUMBER, 5 }, { 0, 8, NUMBER, 5 } },
+	{ "testw $0x8001,(%rip)", 0, I(0x66, 0xf7, 0x05, 0xf7, 0xef, 0xbf, 0x0f, 0x01, 0x80),
+	  { FLAGS(IF | CF | OF) }, { FLAGS(IF | SF | PF) },
+	  { 0, 8, NUMBER, 0xff00 }, { 0, 8, NUMBER, 0xff00 } },
+	{ "test %rax,(%rip)", 0, I(0x48, 0x85, 0x05, 0xf9, 0xef, 0xbf, 0x0f),
+	  { R(ax, -2), FLAGS(IF | CF) }, { FLAGS(IF | ZF | PF) },
+	  { 0, 8, NUMBER, 1 }, { 0, 8, NUMBER, 1 } },
 	{ "or", 0, I(0x09, 0xd8), { R(ax, 0xf0), R(bx, 0x0f), FLAGS(IF | CF) },
 	  { R(ax, 0xff), FLAGS(IF | PF) } },
 #endif
@@ -190,6 +215,17 @@ static const struct emulate_row {
 	  { 0x80, 4, NUMBER, 0x9abcdef0 } },
 	{ "leave, 32 bit", 1, I(0xc9), { PAGE(bp, 0x40) }, { PAGE(sp, 0x44), R(bp, 77) },
 	  { 0x40, 4, NUMBER, 77 } },
+	{ "data16 jmp cuts ip", 1, I(0x66, 0xe9, 0x10, 0), .after = { R(ip, 0x1014) } },
+	{ "data16 je, not taken, does not", 1, I(0x66, 0x0f, 0x84, 0x10, 0), { FLAGS(IF) } },
+	{ "data16 loop counts in ecx", 1, I(0x66, 0xe2, 4), { R(cx, 0x10001) },
+	  { R(cx, 0x10000), R(ip, 0x1007) } },
+	{ "data16 call pushes ip", 1, I(0x66, 0xe8, 0x10, 0), { PAGE(sp, 0x100) },
+	  { PAGE(sp, 0xfe), R(ip, 0x1014) }, { 0xfc, 4, NUMBER, 0x77777777 },
+	  { 0xfc, 4, NUMBER, 0x10047777 } },
+	{ "data16 ret", 1, I(0x66, 0xc3), { PAGE(sp, 0x80) }, { PAGE(sp, 0x82), R(ip, 0x5678) },
+	  { 0x80, 4, NUMBER, 0x12345678 }, { 0x80, 4, NUMBER, 0x12345678 } },
+	{ "data16 jmp through memory", 1, I(0x66, 0xff, 0x20), { PAGE(ax, 0x80) },
+	  { R(ip, 0x5678) }, { 0x80, 4, NUMBER, 0x12345678 }, { 0x80, 4, NUMBER, 0x12345678 } },
 	{ "jmp with cx", 1, I(0x67, 0xe3, 4), { R(cx, 0x10000) }, { GOTO(7) } },
 	{ "lea (%bp,%di)", 1, I(0x67, 0x8d, 0x03), { R(bp, 0x1ffff), R(di, 2) }, { R(ax, 1) } },
 };
@@ -319,29 +355,72 @@ static void test_same_text(struct kunit *test)
 
 /* ------------------------------------------------------------------ */
 
-/* Where a step leads, without taking it: ip, and what is noted about traps */
-static void test_step(struct kunit *test)
+static const struct place_row {
+	const char *desc;
+	bool is32;
+	struct test_insn insn;
+	u8 behind[2];		/* counted from the start of the slot */
+} place_rows[] = {
+	{ "boosted", 0, I(0x0f, 0xa2), { 2 } },
+	{ "boosted, 32 bit", 1, I(0x0f, 0xa2), { 2 } },
+	{ "boosted, with gs", 0, I(0x03, 0x05, 0, 0, 0, 0), { 7, 13 } },
+	{ "stepped, also behind its int3", 0, I(0xf3, 0xa4), { 2, 3 } },
+	{ "stepped, with fs", 0, I(0x64, 0x03, 0x05, 0, 0, 0, 0), { 7, 8 } },
+	{ "xbegin, which jumps to its end", 0, I(0xc7, 0xf8, 1, 0, 0, 0), { 6, 7 } },
+};
+
+KUNIT_ARRAY_PARAM_DESC(place, place_rows, desc);
+
+/* Without FSGSBASE there is no mov to gs, but the int3 of a step. */
+static bool is_behind(const struct place_row *row, const struct arch_uprobe *au, unsigned int at)
 {
-	static const struct test_insn insn = I(0x0f, 0xa2);
+	if (au->strategy == UPROBE_STEP && (au->fixups & UPROBE_FIX_GS))
+		return at == au->xol_len || at == au->xol_len + UPROBE_SWBP_INSN_SIZE;
+	return memchr(row->behind, at, sizeof(row->behind));
+}
+
+static void test_place(struct kunit *test)
+{
+	const struct place_row *row = test->param_value;
+	const unsigned long slot = 0x7fff0040;
+	enum uprobe_place expected;
+	struct pt_regs regs = {};
+	struct arch_uprobe au;
+	unsigned int at;
+
+	KUNIT_ASSERT_EQ(test, test_analyze(&au, &row->insn, !row->is32), UPROBE_ACCEPTED);
+	for (at = 0; at <= UPROBE_XOL_SLOT_BYTES; at++) {
+		expected = UPROBE_ELSEWHERE;
+		if (!at)
+			expected = UPROBE_BEFORE;
+		else if (is_behind(row, &au, at))
+			expected = UPROBE_BEHIND;
+		regs.ip = slot + at;
+		KUNIT_EXPECT_EQ_MSG(test, arch_uprobe_place(&au, &regs, slot), expected,
+				    "at %u", at);
+	}
+	regs.ip = slot - 1;
+	KUNIT_EXPECT_EQ(test, arch_uprobe_place(&au, &regs, slot), UPROBE_ELSEWHERE);
+}
+
+/* Where a copy leads, without taking it: ip, and what is noted about traps */
+static void test_slot(struct kunit *test)
+{
+	static const struct test_insn insn = I(0xf3, 0xa4);
 	const unsigned long slot = 0x7fff0040;
 	unsigned long trap_nr = current->thread.trap_nr;
 	struct pt_regs regs = { .ip = TEXT, .flags = IF };
-	struct arch_uprobe_task at;
+	struct arch_uprobe_task at = {};
 	struct arch_uprobe au;
 
 	KUNIT_ASSERT_EQ(test, test_analyze(&au, &insn, true), UPROBE_ACCEPTED);
 
 	arch_uprobe_pre_xol(&au, &at, &regs, TEXT, slot);
 	KUNIT_EXPECT_EQ(test, regs.ip, slot);
+	KUNIT_EXPECT_EQ(test, regs.flags, IF);
 	KUNIT_EXPECT_EQ(test, at.borrowed, 0);
 	KUNIT_EXPECT_FALSE(test, arch_uprobe_xol_trapped());
-	KUNIT_EXPECT_FALSE(test, arch_uprobe_xol_done(&au, &regs, slot));
 	regs.ip = slot + 2;
-	KUNIT_EXPECT_TRUE(test, arch_uprobe_xol_done(&au, &regs, slot));
-	regs.ip = slot + 3;
-	KUNIT_EXPECT_TRUE(test, arch_uprobe_xol_done(&au, &regs, slot));
-	regs.ip = slot + 4;
-	KUNIT_EXPECT_FALSE(test, arch_uprobe_xol_done(&au, &regs, slot));
 	arch_uprobe_post_xol(&au, &at, &regs, TEXT, slot);
 	KUNIT_EXPECT_EQ(test, regs.ip, TEXT + 2);
 	KUNIT_EXPECT_EQ(test, current->thread.trap_nr, trap_nr);
@@ -355,10 +434,49 @@ static void test_step(struct kunit *test)
 	current->thread.trap_nr = trap_nr;
 }
 
+/* A boosted copy that is to come back by a debug exception, and does */
+static void test_trap_behind(struct kunit *test)
+{
+	static const struct test_insn insn = I(0x0f, 0xa2), away = I(0xcb);
+	const unsigned long slot = 0x7fff0040;
+	unsigned long trap_nr = current->thread.trap_nr, dr6 = DR_STEP;
+	struct pt_regs regs = { .ip = TEXT, .flags = IF };
+	struct arch_uprobe_task at = {};
+	struct arch_uprobe au;
+
+	KUNIT_ASSERT_EQ(test, test_analyze(&au, &insn, true), UPROBE_ACCEPTED);
+	arch_uprobe_pre_xol(&au, &at, &regs, TEXT, slot);
+	KUNIT_EXPECT_TRUE(test, arch_uprobe_trap_behind(&au, &at, &regs));
+	KUNIT_EXPECT_EQ(test, regs.flags, IF | X86_EFLAGS_TF);
+	regs.ip = slot + 2;
+	KUNIT_EXPECT_TRUE(test, arch_uprobe_own_debug(&at, &regs, &dr6));
+	KUNIT_EXPECT_EQ(test, dr6, 0);
+	arch_uprobe_post_xol(&au, &at, &regs, TEXT, slot);
+	KUNIT_EXPECT_EQ(test, regs.ip, TEXT + 2);
+	KUNIT_EXPECT_EQ(test, regs.flags, IF);
+
+	/* The program's own TF stays, and so does its exception. */
+	regs.ip = TEXT;
+	regs.flags = IF | X86_EFLAGS_TF;
+	dr6 = DR_STEP;
+	arch_uprobe_pre_xol(&au, &at, &regs, TEXT, slot);
+	KUNIT_EXPECT_TRUE(test, arch_uprobe_trap_behind(&au, &at, &regs));
+	KUNIT_EXPECT_FALSE(test, arch_uprobe_own_debug(&at, &regs, &dr6));
+	KUNIT_EXPECT_EQ(test, dr6, DR_STEP);
+	arch_uprobe_abort_xol(&au, &at, &regs, TEXT);
+	KUNIT_EXPECT_EQ(test, regs.flags, IF | X86_EFLAGS_TF);
+
+	KUNIT_ASSERT_EQ(test, test_analyze(&au, &away, true), UPROBE_ACCEPTED);
+	KUNIT_EXPECT_FALSE(test, arch_uprobe_trap_behind(&au, &at, &regs));
+	KUNIT_EXPECT_EQ(test, current->thread.trap_nr, trap_nr);
+}
+
 static struct kunit_case emulate_cases[] = {
 	KUNIT_CASE_PARAM(test_emulate, emulate_gen_params),
 	KUNIT_CASE_PARAM(test_same_text, text_gen_params),
-	KUNIT_CASE(test_step),
+	KUNIT_CASE_PARAM(test_place, place_gen_params),
+	KUNIT_CASE(test_slot),
+	KUNIT_CASE(test_trap_behind),
 	{}
 };
 
