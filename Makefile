@@ -3,16 +3,17 @@
 # The verbs of this repository. They are never copied into a kernel tree. The
 # work is in scripts/; each prints what it does and where its log is.
 
-export OUT ARCH KSRC EXTRA_CONFIG JOBS TESTS LIMIT
+export OUT ARCH KSRC EXTRA_CONFIG JOBS TESTS LIMIT FILES LEAST_ACCEPTED LEAST_ONE
 
-.PHONY: help run check check-debug kunit clients host bench bench-quick
+.PHONY: help run check check-debug kunit clients host census bench bench-quick
 .PHONY: tree kernel modules stock debug image patch footprint lint clean distclean
 
 help:			## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | \
 		awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 	@echo 'Settings: ARCH=i386, KSRC=a 6.12 tree or tar file, EXTRA_CONFIG=FILE, OUT=DIR,'
-	@echo '          JOBS=N, TESTS="64/insn*,32/*", LIMIT=seconds for one machine'
+	@echo '          JOBS=N, TESTS="64/insn*,32/*", LIMIT=seconds for one machine,'
+	@echo '          FILES="..." for census, LEAST_ACCEPTED=PERCENT, LEAST_ONE=PERCENT'
 
 run: kernel image	## probe Debian's bash and libc in QEMU, show trace and summary
 	@scripts/tests.sh kernel guest
@@ -32,8 +33,11 @@ clients: kernel image	## perf, bpftrace, trace-cmd, strace and gdb alone
 	@scripts/tests.sh kernel guest
 	@scripts/check.sh clients
 
-host: tree		## the arch half in user space, over every instruction of libc and bash
+host: tree		## the arch half in user space: against Zydis, executed, fuzzed, self-tests
 	@scripts/host.sh
+
+census: tree		## share of accepted and of boosted instructions in FILES, or in Debian
+	@scripts/census.sh
 
 bench: modules stock	## guest instructions per hit, beside stock 6.12
 	@scripts/tests.sh stock

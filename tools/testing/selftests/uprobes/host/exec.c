@@ -1,549 +1,748 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Executes instructions three ways on the real CPU: where they are; as the copy
- * in a slot, with a borrowed gs base where it needs one; or by the emulator.
- * Registers, flags, vector and x87 state, memory, and the fault if there is one
- * must be the same.
- *
- *	exec [COUNT [SEED]]	random instructions
- *	exec - < LIST		those that objdump -d --insn-width=16 lists
+ * Executes instructions on this CPU, each where it is, and then the way that the
+ * arch half has chosen: the copy in a slot with its way back, the copy with an
+ * int3 behind it and what is put right afterwards, or the emulator. Registers,
+ * flags, segments, x87, vector and mask registers, memory, and the fault if there
+ * is one must be the same, from several states. See usage().
  */
-#include <setjmp.h>
-#include <signal.h>
+#include <err.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <ucontext.h>
-#include <unistd.h>
 
-#include "insn.c"
-#include "inat.c"
-#include "decode.c"
-#include "opcodes.c"
-#include "analyze.c"
-#include "riprel.c"
+#include "exec.h"
+#include "decode.h"
+#include "elf_text.h"
 #include "random.h"
 
-/*
- * A block of its own, low enough for 32-bit addresses; the slot below it, as
- * arch_prctl() takes no negative base
- */
-#define BLOCK		0x20000000UL
-#define BLOCK_SIZE	0x10000UL
-#define CODE		(BLOCK + 0x8800)
-#define SLOT		0x10000040UL
-#define XSTATE_MAX	16384
-
-/* In the order of ucontext's gregs */
-static const int greg_of[16] = {
-	REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-	REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
-};
-
-/* What a signal handler's return restores */
-#define FLAGS_RESTORED	(FLAGS_ARITH | X86_EFLAGS_DF | X86_EFLAGS_AC | X86_EFLAGS_TF)
-
-struct outcome {
-	unsigned long gpr[16];
-	unsigned long ip, flags;
-	int sig, code;
-	unsigned long addr;
-	u8 xstate[XSTATE_MAX];
-	u8 block[BLOCK_SIZE];
-};
-
-static u8 * const block = (u8 *)BLOCK;
-static u8 * const slot_page = (u8 *)(SLOT & ~0xfffUL);
-static u8 start_block[BLOCK_SIZE];
-static unsigned long start_gpr[16], start_flags;
-static u8 start_xstate[XSTATE_MAX];
-static unsigned int xstate_size;
+static struct state st;
+static struct outcome real, again, ours;
+static unsigned int states = 2;
+static unsigned long different;
 
 /* ------------------------------------------------------------------ */
-/* Running something at an address				      */
+/* Ways							      */
 /* ------------------------------------------------------------------ */
 
-static enum { IDLE, LEARN, START, RUN } phase;
-static unsigned long run_at;
-static struct outcome *result;
-static ucontext_t home;
-static u8 home_xstate[XSTATE_MAX];
+enum way {
+	BY_EMULATION,
+	BY_BOOST,
+	BY_BOOST_GS,
+	BY_BOOST_TRAP,		/* a boosted copy with TF, as its way back is not open */
+	BY_LEAVING,
+	BY_STEP,
+	BY_STEP_FS,
+	BY_STEP_GS,
+	BY_STEP_FPU,
+	BY_SYSCALL,		/* not executed here */
+	WAYS
+};
 
-static bool set_gs(unsigned long base)
-{
-	return !syscall(SYS_arch_prctl, 0x1001 /* ARCH_SET_GS */, base);
-}
+static const char * const way_names[WAYS] = {
+	"emulate", "boost", "boost, gs", "boost, TF", "leaves", "step", "step, fs", "step, gs",
+	"step, x87", "syscall",
+};
 
-static void on_signal(int sig, siginfo_t *info, void *context)
+static unsigned long tried[2][WAYS], faults[2][WAYS], unrepeatable, endless, odd;
+static bool any_tf;		/* trap behind each boosted copy, as a signal does */
+
+/* ------------------------------------------------------------------ */
+/* Deliberate mistakes						      */
+/* ------------------------------------------------------------------ */
+
+enum mistake {
+	NO_MISTAKE,
+	WRONG_BASE,		/* the borrowed base is off by one */
+	NO_BORROW,		/* none is borrowed */
+	NO_RETURN,		/* it is not given back */
+	WRONG_TARGET,		/* the way back ends one byte off */
+	WRONG_COPY,		/* a bit of the copy */
+	WRONG_FLAG,		/* an emulator spoils CF */
+	WRONG_REGISTER,		/* an emulator spoils the highest bit of a register */
+	WRONG_JUMP,		/* an emulator goes one byte off */
+	WRONG_MEMORY,		/* an emulator spoils a byte of memory */
+	WRONG_FAULT,		/* an emulated fault has another error code */
+	WRONG_POINTER,		/* x87's instruction pointer stays in the slot */
+	WRONG_VECTOR,		/* a bit of a vector register */
+	WRONG_IP,		/* a fault is shown in the slot */
+	MISTAKES
+};
+
+static const char * const mistake_names[MISTAKES] = {
+	"none", "base", "borrow", "return", "target", "copy", "flag", "register", "jump",
+	"memory", "fault", "pointer", "vector", "ip",
+};
+
+static enum mistake mistake;
+
+/* ------------------------------------------------------------------ */
+/* Comparison							      */
+/* ------------------------------------------------------------------ */
+
+static void dump(const char *what, const struct arch_uprobe *au, enum way way)
 {
-	ucontext_t *uc = context;
-	greg_t *g = uc->uc_mcontext.gregs;
-	void *fp = uc->uc_mcontext.fpregs;
 	int i;
 
-	/* A popped AC, ID or NT would now hold for this program. */
-	asm volatile("pushf\n\tandl $~0x244000, (%%rsp)\n\tpopf" ::: "memory", "cc");
-	switch (phase) {
-	case LEARN:
-		xstate_size = *(u32 *)(fp + 464 + 4);	/* sw_reserved.extended_size */
-		if (!xstate_size || xstate_size > XSTATE_MAX)
-			_exit(3);
-		memcpy(start_xstate, fp, xstate_size);
-		phase = IDLE;
+	if (different++ >= 25)
 		return;
-	case START:
-		memcpy(&home, uc, sizeof(home));
-		memcpy(home_xstate, fp, xstate_size);
-		for (i = 0; i < 16; i++)
-			g[greg_of[i]] = start_gpr[i];
-		g[REG_RIP] = run_at;
-		g[REG_EFL] = start_flags;
-		memcpy(fp, start_xstate, xstate_size);
-		phase = RUN;
-		return;
-	case RUN:
-		for (i = 0; i < 16; i++)
-			result->gpr[i] = g[greg_of[i]];
-		result->ip = g[REG_RIP];
-		result->flags = g[REG_EFL];
-		result->sig = sig;
-		result->code = info->si_code;
-		result->addr = sig == SIGTRAP ? 0 : (unsigned long)info->si_addr;
-		memcpy(result->xstate, fp, xstate_size);
-		memcpy(g, home.uc_mcontext.gregs, sizeof(home.uc_mcontext.gregs));
-		memcpy(fp, home_xstate, xstate_size);
-		phase = IDLE;
-		return;
+	printf("DIFFERS in %s (%d bit, %s):", what, au->is64 ? 64 : 32, way_names[way]);
+	for (i = 0; i < au->len; i++)
+		printf(" %02x", au->insn[i]);
+	printf("\n  sig %d/%d code %d/%d addr %lx/%lx trap %lu/%lu error %lx/%lx cr2 %lx/%lx\n",
+	       real.sig, ours.sig, real.code, ours.code, real.addr, ours.addr, real.trapno,
+	       ours.trapno, real.error, ours.error, real.cr2, ours.cr2);
+	printf("  ip %lx/%lx flags %lx->%lx/%lx base %lx,%lx->%lx,%lx/%lx,%lx\n", real.ip, ours.ip,
+	       st.flags, real.flags, ours.flags, st.base[0], st.base[1], real.base[0],
+	       real.base[1], ours.base[0], ours.base[1]);
+	for (i = 0; i < 16; i++)
+		if (real.gpr[i] != ours.gpr[i])
+			printf("  register %d %lx->%lx/%lx\n", i, st.gpr[i], real.gpr[i],
+			       ours.gpr[i]);
+	for (i = 0; i < 6; i++)
+		if (real.sel[i] != ours.sel[i])
+			printf("  selector %d %x/%x\n", i, real.sel[i], ours.sel[i]);
+	for (i = 0; i < xstate_size; i++)
+		if (real.xstate[i] != ours.xstate[i]) {
+			printf("  FPU state at %d %02x->%02x/%02x\n", i, st.xstate[i],
+			       real.xstate[i], ours.xstate[i]);
+			break;
+		}
+	for (i = 0; i < READ_ONLY - BLOCK; i++)
+		if (real.block[i] != ours.block[i]) {
+			printf("  memory at %lx %02x->%02x/%02x\n", BLOCK + i, st.block[i],
+			       real.block[i], ours.block[i]);
+			break;
+		}
+}
+
+static const char *difference(const struct outcome *a, const struct outcome *b)
+{
+	if (a->sig != b->sig || a->code != b->code || a->addr != b->addr)
+		return "signal";
+	if (a->trapno != b->trapno || a->error != b->error || a->cr2 != b->cr2)
+		return "trap number";
+	if (a->ip != b->ip)
+		return "ip";
+	if (memcmp(a->gpr, b->gpr, sizeof(a->gpr)))
+		return "registers";
+	if (a->flags != b->flags)
+		return "flags";
+	if (memcmp(a->sel, b->sel, sizeof(a->sel)))
+		return "selectors";
+	if (memcmp(a->base, b->base, sizeof(a->base)))
+		return "segment bases";
+	if (memcmp(a->block, b->block, READ_ONLY - BLOCK))
+		return "memory";
+	if (memcmp(a->xstate, b->xstate, xstate_size))
+		return "FPU state";
+	return NULL;
+}
+
+/* ------------------------------------------------------------------ */
+/* Our ways							      */
+/* ------------------------------------------------------------------ */
+
+static void enter_world(struct pt_regs *regs)
+{
+	memset(regs, 0, sizeof(*regs));
+	memcpy(regs, st.gpr, sizeof(st.gpr));
+	regs->ip = CODE;
+	regs->flags = st.flags;
+	regs->cs = st.is64 ? __USER_CS : __USER32_CS;
+	regs->ss = __USER_DS;
+	memcpy(world.base, st.base, sizeof(world.base));
+	memset(world.sel, 0, sizeof(world.sel));
+	world.sig = 0;
+	current->thread.trap_nr = 0;
+	current->thread.error_code = 0;
+	current->thread.cr2 = 0;
+}
+
+static bool run_real(struct outcome *o)
+{
+	return machine_run(&st, CODE, st.flags, st.base, o);
+}
+
+static void spoil_emulation(struct pt_regs *regs)
+{
+	switch (mistake) {
+	case WRONG_FLAG:
+		regs->flags ^= X86_EFLAGS_CF;
+		break;
+	case WRONG_REGISTER:
+		regs->r9 ^= 1UL << 63;
+		break;
+	case WRONG_JUMP:
+		regs->ip++;
+		break;
+	case WRONG_MEMORY:
+		block[0x123] ^= 1;
+		break;
+	case WRONG_FAULT:
+		current->thread.error_code ^= 2;
+		break;
 	default:
-		signal(sig, SIG_DFL);
+		break;
 	}
 }
 
-/* False if this CPU lets only the kernel have such a base */
-static bool run(unsigned long at, unsigned long gs, struct outcome *o)
+/* Whatever the emulator does not know of is as it was. */
+static void run_emulator(const struct arch_uprobe *au, struct outcome *o)
 {
-	memcpy(block, start_block, BLOCK_SIZE);
-	result = o;
-	run_at = at;
-	if (!set_gs(gs))
-		return false;
-	phase = START;
-	asm volatile("int3" ::: "memory", "cc");
-	memcpy(o->block, block, BLOCK_SIZE);
-	return true;
-}
+	struct pt_regs regs;
 
-/* ------------------------------------------------------------------ */
-/* The emulator							      */
-/* ------------------------------------------------------------------ */
-
-static struct outcome *emulated;
-static unsigned long gs_base;
-
-/* What usermem.c is in the kernel: the block is all the memory there is. */
-bool uprobe_canonical(unsigned long addr)
-{
-	return ((long)addr << 16 >> 16) == (long)addr;
-}
-
-void uprobe_raise_gp(void)
-{
-	emulated->sig = SIGSEGV;
-	emulated->code = SI_KERNEL;
-	emulated->addr = 0;
-}
-
-static bool reachable(unsigned long addr, unsigned int width, bool stack)
-{
-	unsigned int i;
-
-	if (!uprobe_canonical(addr) || !uprobe_canonical(addr + width - 1)) {
-		uprobe_raise_gp();
-		if (stack)
-			emulated->sig = SIGBUS;
-		return false;
-	}
-	for (i = 0; i < width; i++) {
-		if (addr + i - BLOCK < BLOCK_SIZE)
-			continue;
-		emulated->sig = SIGSEGV;
-		emulated->code = SEGV_MAPERR;
-		emulated->addr = addr + i;
-		return false;
-	}
-	return true;
-}
-
-bool uprobe_read_user(const struct pt_regs *regs, unsigned long addr, unsigned int width,
-		      bool stack, u64 *val)
-{
-	*val = 0;
-	if (!reachable(addr, width, stack))
-		return false;
-	memcpy(val, (void *)addr, width);
-	return true;
-}
-
-bool uprobe_write_user(const struct pt_regs *regs, unsigned long addr, unsigned int width,
-		       bool stack, u64 val)
-{
-	if (!reachable(addr, width, stack))
-		return false;
-	memcpy((void *)addr, &val, width);
-	return true;
-}
-
-static struct host_task task;
-
-#include "emulate.c"
-
-struct host_task *current = &task;
-
-unsigned long insn_get_seg_base(struct pt_regs *regs, int seg)
-{
-	return seg == INAT_SEG_REG_GS ? gs_base : 0;
-}
-
-static void run_emulator(const struct arch_uprobe *au, unsigned long gs, struct outcome *o)
-{
-	struct pt_regs regs = { .ip = CODE, .flags = start_flags };
-
-	memcpy(block, start_block, BLOCK_SIZE);
-	memcpy(&regs, start_gpr, sizeof(start_gpr));
-	gs_base = gs;
-	emulated = o;
-	o->sig = 0;
+	memcpy(block, st.block, READ_ONLY - BLOCK);
+	enter_world(&regs);
 	arch_uprobe_emulate(au, &regs);
+	spoil_emulation(&regs);
 	memcpy(o->gpr, &regs, sizeof(o->gpr));
 	o->ip = regs.ip;
 	o->flags = regs.flags;
-	memcpy(o->block, block, BLOCK_SIZE);
+	o->sig = world.sig;
+	o->code = world.code;
+	o->addr = world.addr;
+	o->trapno = current->thread.trap_nr;
+	o->error = current->thread.error_code;
+	o->cr2 = o->trapno == X86_TRAP_PF ? current->thread.cr2 : 0;
+	memcpy(o->block, block, READ_ONLY - BLOCK);
+}
+
+static void copy_signal(struct outcome *to, const struct outcome *o)
+{
+	to->sig = o->sig;
+	to->code = o->code;
+	to->addr = o->addr;
+	to->trapno = o->trapno;
+	to->error = o->error;
+	to->cr2 = o->cr2;
+}
+
+/*
+ * Where an emulated instruction went there is an int3, or nothing at all: that
+ * exception is no concern of the emulator's.
+ */
+static void finish_emulation(const struct arch_uprobe *au)
+{
+	memcpy(ours.sel, real.sel, sizeof(ours.sel));
+	memcpy(ours.base, real.base, sizeof(ours.base));
+	memcpy(ours.xstate, real.xstate, xstate_size);
+	if (!ours.sig) {
+		copy_signal(&ours, &real);
+		/* An exception shows RF by its own rules. */
+		ours.flags |= real.flags & X86_EFLAGS_RF;
+		if (real.sig == SIGTRAP)
+			ours.ip++;
+		return;
+	}
+	/* A bad target and a bad stack: which comes first is for the CPU to choose. */
+	if (ours.trapno == X86_TRAP_GP &&
+	    (real.trapno == X86_TRAP_PF || real.trapno == X86_TRAP_AC) &&
+	    (au->op == EMU_CALL_MEM || au->op == EMU_CALL_REG))
+		copy_signal(&ours, &real);
+}
+
+static void regs_of_outcome(struct pt_regs *regs, const struct outcome *o)
+{
+	memcpy(regs, o->gpr, sizeof(o->gpr));
+	regs->ip = o->ip;
+	regs->flags = o->flags;
+	regs->cs = o->sel[0];
+	regs->ss = o->sel[1];
+	memcpy(world.base, o->base, sizeof(world.base));
+	world.sel[0] = o->sel[4];
+	world.sel[1] = o->sel[5];
+}
+
+/* As if the int3 behind the original had ended it: that is how run_real() sees it. */
+static void end_by_int3(struct outcome *o)
+{
+	o->sig = SIGTRAP;
+	o->code = SI_KERNEL;
+	o->addr = 0;
+	o->trapno = X86_TRAP_BP;
+	o->error = 0;
+	o->cr2 = 0;
+	o->ip++;
+}
+
+/* One byte further, wherever the way back has it */
+static void spoil_target(const struct arch_uprobe *au, u8 *image)
+{
+	u64 target = CODE + au->len;
+	unsigned int i;
+
+	for (i = au->xol_len; i <= UPROBE_XOL_SLOT_BYTES - sizeof(target); i++)
+		if (!memcmp(image + i, &target, sizeof(target)))
+			image[i]++;
+	if (!au->is64 && au->strategy == UPROBE_BOOST)
+		image[au->xol_len + 1]++;
+}
+
+/* Where an aborted transaction goes on there is an int3 or nothing. */
+static void end_as_real(struct outcome *o, struct pt_regs *regs)
+{
+	copy_signal(o, &real);
+	regs->flags |= real.flags & X86_EFLAGS_RF;
+	if (real.sig != SIGTRAP)
+		regs->ip--;
+}
+
+static void write_image(const struct arch_uprobe *au)
+{
+	u8 image[UPROBE_XOL_SLOT_BYTES];
+
+	arch_uprobe_slot_image(au, CODE, SLOT, image);
+	if (mistake == WRONG_TARGET)
+		spoil_target(au, image);
+	if (mistake == WRONG_COPY)
+		image[au->xol_len - 1] ^= 8;
+	machine_write_slot(image, sizeof(image));
+}
+
+/*
+ * What the core does with a thread that is back in the kernel: @place says where,
+ * the signal why. Leaves in @o what the program would see.
+ */
+static void finish_copy(const struct arch_uprobe *au, struct arch_uprobe_task *at,
+			struct outcome *o, bool trapped)
+{
+	unsigned long dr6 = DR_STEP, in_slot = o->ip - SLOT;
+	bool own_int3, own_debug;
+	struct pt_regs regs;
+
+	regs_of_outcome(&regs, o);
+	if (in_slot >= UPROBE_XOL_SLOT_BYTES) {
+		/* A load of ss puts the debug exception off by one instruction. */
+		if (o->trapno == X86_TRAP_DB && arch_uprobe_own_debug(at, &regs, &dr6))
+			end_by_int3(o);
+		regs.ip = o->ip;
+		arch_uprobe_left_xol(at, &regs);
+		goto out;
+	}
+	own_int3 = au->strategy == UPROBE_STEP && o->trapno == X86_TRAP_BP;
+	own_debug = o->trapno == X86_TRAP_DB && arch_uprobe_own_debug(at, &regs, &dr6);
+	if (!own_int3 && !own_debug)
+		current->thread.trap_nr = o->trapno;
+	world.xstate = o->xstate;
+	switch (arch_uprobe_place(au, &regs, SLOT)) {
+	case UPROBE_BEFORE:
+		arch_uprobe_abort_xol(au, at, &regs, CODE);
+		break;
+	case UPROBE_BEHIND:
+		arch_uprobe_post_xol(au, at, &regs, CODE, SLOT);
+		break;
+	default:
+		break;
+	}
+	world.xstate = NULL;
+	if (o->addr == SLOT && (o->sig == SIGILL || o->sig == SIGFPE))
+		o->addr = regs.ip;
+	if (own_int3 || own_debug) {
+		o->ip = regs.ip;
+		end_by_int3(o);
+		regs.ip = o->ip;
+		regs.flags &= ~X86_EFLAGS_RF;
+		if (au->fixups & UPROBE_FIX_ABORT)
+			end_as_real(o, &regs);
+	}
+out:
+	o->ip = regs.ip;
+	o->flags = regs.flags;
+	memcpy(o->base, world.base, sizeof(o->base));
+	if (mistake == WRONG_IP && !trapped && o->trapno != X86_TRAP_BP)
+		o->ip = SLOT;
+	if (mistake == WRONG_VECTOR)
+		o->xstate[160 + 5] ^= 0x10;
+}
+
+static bool run_copy(const struct arch_uprobe *original, struct outcome *o)
+{
+	struct arch_uprobe au = *original;
+	struct arch_uprobe_task at = {};
+	struct pt_regs regs;
+
+	if (mistake == NO_BORROW)
+		au.fixups &= ~UPROBE_FIX_BORROW;
+	if (mistake == WRONG_POINTER)
+		au.fixups &= ~UPROBE_FIX_FPU;
+	write_image(&au);
+	enter_world(&regs);
+	arch_uprobe_pre_xol(&au, &at, &regs, CODE, SLOT);
+	if (any_tf && au.strategy == UPROBE_BOOST)
+		arch_uprobe_trap_behind(&au, &at, &regs);
+	if (mistake == WRONG_BASE && (au.fixups & UPROBE_FIX_BORROW))
+		world.base[!(au.fixups & UPROBE_FIX_FS)]++;
+	if (!machine_run(&st, regs.ip, regs.flags, world.base, o))
+		return false;
+	if (mistake == NO_RETURN)
+		at.borrowed = 0;
+	finish_copy(&au, &at, o, at.tf);
+	return true;
 }
 
 /* ------------------------------------------------------------------ */
 /* One instruction						      */
 /* ------------------------------------------------------------------ */
 
-static unsigned long compared, faulted, by_copy, by_borrow, by_emulator, different;
-
-static void dump(const char *what, const struct arch_uprobe *au, const struct outcome *a,
-		 const struct outcome *b)
+static enum way way_of(const struct arch_uprobe *au)
 {
-	int i;
-
-	if (different++ >= 20)
-		return;
-	printf("%s differs:", what);
-	for (i = 0; i < au->len; i++)
-		printf(" %02x", au->insn[i]);
-	printf(" (%s)\n", arch_uprobe_strategy_name(au));
-	printf("  sig %d/%d code %d/%d addr %lx/%lx ip %lx/%lx flags %lx->%lx/%lx\n",
-	       a->sig, b->sig, a->code, b->code, a->addr, b->addr, a->ip, b->ip,
-	       start_flags, a->flags, b->flags);
-	printf("  rsp %lx\n", start_gpr[4]);
-	for (i = 0; i < 16; i++)
-		if (a->gpr[i] != b->gpr[i])
-			printf("  reg %d %lx -> %lx/%lx\n", i, start_gpr[i], a->gpr[i], b->gpr[i]);
+	switch (au->strategy) {
+	case UPROBE_EMULATE:
+		return BY_EMULATION;
+	case UPROBE_SYSCALL:
+		return BY_SYSCALL;
+	case UPROBE_BOOST:
+		if (au->fixups & UPROBE_FIX_LEAVES)
+			return BY_LEAVING;
+		if (any_tf || ((au->fixups & UPROBE_FIX_BORROW) && st.base[1]))
+			return BY_BOOST_TRAP;
+		return au->fixups & UPROBE_FIX_BORROW ? BY_BOOST_GS : BY_BOOST;
+	default:
+		if (au->fixups & UPROBE_FIX_FPU)
+			return BY_STEP_FPU;
+		if (au->fixups & UPROBE_FIX_BORROW)
+			return au->fixups & UPROBE_FIX_FS ? BY_STEP_FS : BY_STEP_GS;
+		return BY_STEP;
+	}
 }
 
-/* x87 remembers where its last instruction and operand were: a known limit. */
-static void forget_x87_pointers(struct outcome *o)
+/* What would take this program away, or change it for good */
+static bool unfit(const struct decoded *d)
 {
-	memset(o->xstate + 6, 0, 18);
-}
-
-static bool same(const struct arch_uprobe *au, struct outcome *a, struct outcome *b, bool xstate)
-{
-	if (a->sig != b->sig || a->code != b->code || a->addr != b->addr) {
-		dump("fault", au, a, b);
+	if (d->enc != ENC_LEGACY || d->map != MAP_0F)
 		return false;
-	}
-	if (a->ip != b->ip) {
-		dump("ip", au, a, b);
-		return false;
-	}
-	if (memcmp(a->gpr, b->gpr, sizeof(a->gpr)) ||
-	    ((a->flags ^ b->flags) & FLAGS_RESTORED)) {
-		dump("registers", au, a, b);
-		return false;
-	}
-	if (memcmp(a->block, b->block, BLOCK_SIZE)) {
-		dump("memory", au, a, b);
-		return false;
-	}
-	forget_x87_pointers(a);
-	forget_x87_pointers(b);
-	if (xstate && memcmp(a->xstate, b->xstate, xstate_size)) {
-		dump("vector state", au, a, b);
-		return false;
-	}
-	return true;
-}
-
-/* Not the same twice, or what would take this program away from itself */
-static bool unfit(const struct arch_uprobe *au)
-{
-	struct decoded d;
-
-	uprobe_decode(&d, au->insn, au->len, true);
-	if (d.seg == PREFIX_FS)
-		return true;
-	if (d.enc != ENC_LEGACY)
-		return false;
-	if (d.map == MAP_0F && (d.op == 0x01 || d.op == 0x31 || d.op == 0x33 || d.op == 0xa2))
-		return true;	/* rdtscp, wrpkru, rdtsc, rdpmc, cpuid */
-	if (d.map == MAP_0F && d.op == 0xc7 && d.mod == 3)
-		return true;	/* rdrand, rdseed, rdpid */
-	if (d.map == MAP_0F && d.op == 0xae)
-		return true;	/* fxsave writes the x87 pointers; xrstor */
-	if (d.map == MAP_ONE_BYTE && (d.op == 0xd9 || d.op == 0xdd) && d.mod < 3 && d.reg >= 4)
-		return true;	/* fldenv, fnstenv, fnsave, frstor */
-	if (d.map == MAP_ONE_BYTE && d.op == 0x8c)
-		return true;	/* selectors: gs is 0 here whatever we do */
-	return false;
+	/* sysenter; syscall in 32-bit code */
+	return d->op == 0x34 || d->op == 0x05;
 }
 
 /*
  * A branch into the block must find an int3 there. That may change what the
  * instruction reads; if so, and the branch goes elsewhere, it is of no use.
  */
-static bool prepare_target(const struct arch_uprobe *au, unsigned long gs, struct outcome *o)
+static bool prepare_target(const struct arch_uprobe *au)
 {
+	enum mistake kept = mistake;
 	unsigned long target;
+	bool ok;
 
-	run_emulator(au, gs, o);
-	target = o->ip;
-	if (o->sig || target - BLOCK >= BLOCK_SIZE || target == CODE + au->len)
-		return true;
-	if (target >= CODE && target < CODE + au->len)
-		return false;
-	start_block[target - BLOCK] = UPROBE_SWBP_INSN;
-	run_emulator(au, gs, o);
+	mistake = NO_MISTAKE;
+	run_emulator(au, &ours);
+	target = ours.ip;
+	ok = true;
+	if (ours.sig || target == CODE + au->len)
+		goto out;
+	ok = target - SLOT_PAGE >= PAGE_SIZE && !(target >= CODE && target < CODE + au->len);
+	if (!ok || target - BLOCK >= BLOCK_SIZE)
+		goto out;
+	ok = target < READ_ONLY;
+	if (!ok)
+		goto out;
+	st.block[target - BLOCK] = UPROBE_SWBP_INSN;
+	run_emulator(au, &ours);
 	/* Nor may the instruction have written over it. */
-	return o->ip == target && !o->sig && o->block[target - BLOCK] == UPROBE_SWBP_INSN;
+	ok = ours.ip == target && !ours.sig && ours.block[target - BLOCK] == UPROBE_SWBP_INSN;
+out:
+	mistake = kept;
+	return ok;
 }
 
-static void try_one(const u8 *text)
+/* Two runs of the original that differ: random numbers, clocks, counters */
+static bool repeatable(void)
 {
-	static struct outcome real, ours;
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		run_real(&again);
+		if (difference(&real, &again))
+			return false;
+	}
+	return true;
+}
+
+static void note_coverage(struct class_seen *c, enum way way)
+{
+	enum how_far how = EXECUTED;
+
+	tried[st.is64][way]++;
+	if (real.sig != SIGTRAP && real.ip == CODE) {
+		faults[st.is64][way]++;
+		how = real.sig == SIGILL ? NO_SUCH : FAULTED;
+	}
+	if (how > c->how_far)
+		c->how_far = how;
+}
+
+static bool run_ours(const struct arch_uprobe *au, enum way way)
+{
+	if (way != BY_EMULATION)
+		return run_copy(au, &ours);
+	run_emulator(au, &ours);
+	finish_emulation(au);
+	return true;
+}
+
+static void execute(const struct decoded *d, const struct arch_uprobe *au)
+{
+	struct class_seen *c = class_of(d);
+	const char *what;
+	unsigned int i;
+	enum way way;
+
+	random_state(&st, d, au);
+	put_in_place(&st, d, au);
+	way = way_of(au);
+	if (way == BY_SYSCALL || unfit(d)) {
+		tried[st.is64][BY_SYSCALL]++;
+		c->elsewhere = true;
+		return;
+	}
+	if (way == BY_EMULATION && !prepare_target(au))
+		return;
+	if (!run_real(&real))
+		return;
+	if (real.sig == SIGVTALRM) {
+		endless++;
+		return;
+	}
+	/* A processor does not stop within an instruction, some hypervisors do. */
+	if (real.ip > CODE && real.ip < CODE + au->len) {
+		odd++;
+		return;
+	}
+	/* What it has written itself was executed next. */
+	if (memcmp(real.block + CODE_AREA, st.block + CODE_AREA, CODE_AREA_SIZE))
+		return;
+	if (!run_ours(au, way))
+		return;
+	note_coverage(c, way);
+	what = difference(&real, &ours);
+	if (!what)
+		return;
+	if (!repeatable()) {
+		c->unrepeatable = true;
+		unrepeatable++;
+		return;
+	}
+	/*
+	 * What looks at the clock may have agreed by chance; and a kernel without
+	 * FSGSBASE does not notice at a context switch that a base was given back.
+	 */
+	for (i = 0; i < 4 && what; i++) {
+		run_real(&real);
+		run_ours(au, way);
+		what = difference(&real, &ours);
+	}
+	if (what)
+		dump(what, au, way);
+}
+
+/* Most displacements lead nowhere: let most of them stay within the block. */
+static void tame_displacement(const struct decoded *d, u8 *b)
+{
+	int at, disp;
+
+	if (d->insn.displacement.nbytes != 4 || d->insn.immediate2.nbytes || !rnd(8))
+		return;
+	at = d->len - d->insn.immediate.nbytes - 4;
+	if (at < 1)
+		return;
+	disp = is_mem(d) && d->mod == 0 && d->rm == 5 && !d->is64 ?
+		(int)(BLOCK + rnd(BLOCK_SIZE)) : (int)rnd(0x2000) - 0x1000;
+	/* Not what is to be executed */
+	if (disp > -512 && disp < 512)
+		disp += 1024;
+	memcpy(b + at, &disp, 4);
+}
+
+/* The ways that were not chosen, where there are others: once each */
+static void other_ways(const struct decoded *d, const struct arch_uprobe *chosen, const u8 *b)
+{
+	unsigned int seen = 1 << way_of(chosen), avoid;
 	struct arch_uprobe au;
-	unsigned long gs, base;
 
-	if (arch_uprobe_analyze(&au, text, MAX_UINSN_BYTES, true) || unfit(&au))
-		return;
-
-	if (au.mem.base == UPROBE_MEM_RIP && au.mem.disp > -512 && au.mem.disp < 512)
-		return;
-
-	gs = rnd(2) ? BLOCK + rnd(0x1000) : 0;
-	if (au.mem.base == UPROBE_MEM_RIP && au.mem.seg)
-		gs = rnd(0x2000);
-	memset(start_block + (CODE - BLOCK) - 256, UPROBE_SWBP_INSN, 512);
-	memcpy(start_block + (CODE - BLOCK), au.insn, au.len);
-	/* A popped TF would trap one instruction later than we look. */
-	if (start_gpr[4] - BLOCK < BLOCK_SIZE - 8)
-		start_block[start_gpr[4] - BLOCK + 1] &= ~1;
-
-	if (au.strategy == UPROBE_EMULATE && !prepare_target(&au, gs, &ours))
-		return;
-	if (!run(CODE, gs, &real))
-		return;
-	compared++;
-	if (au.strategy == UPROBE_EMULATE) {
-		by_emulator++;
-		run_emulator(&au, gs, &ours);
-		if (ours.sig) {
-			faulted++;
-			/* Which comes first is for the CPU to choose. */
-			if (ours.code == SI_KERNEL && real.code == SEGV_MAPERR &&
-			    (au.op == EMU_CALL_MEM || au.op == EMU_CALL_REG)) {
-				ours.sig = real.sig;
-				ours.code = real.code;
-				ours.addr = real.addr;
-			}
-		} else {
-			/* Where it went there is an int3, or nothing at all. */
-			ours.sig = real.sig;
-			ours.code = real.code;
-			ours.addr = real.addr;
-			if (real.sig == SIGTRAP)
-				real.ip--;
+	for (avoid = 1; avoid <= 4; avoid++) {
+		host_set_avoid(avoid & 3);
+		world.fsgsbase = avoid < 4;
+		if (!arch_uprobe_analyze(&au, b, MAX_UINSN_BYTES, d->is64) &&
+		    !(seen & 1 << way_of(&au))) {
+			seen |= 1 << way_of(&au);
+			execute(d, &au);
 		}
-		same(&au, &real, &ours, false);
+	}
+	host_set_avoid(0);
+	world.fsgsbase = true;
+	if (chosen->strategy != UPROBE_BOOST || rnd(4))
 		return;
-	}
-
-	by_copy++;
-	arch_uprobe_slot_image(&au, (u8 *)SLOT);
-	base = gs;
-	if (au.fixups & UPROBE_FIX_BORROW) {
-		by_borrow++;
-		base = uprobe_riprel_base(&au, CODE, SLOT, gs);
-	}
-	if (!run(SLOT, base, &ours))
-		return;
-	if (ours.sig == SIGTRAP)
-		ours.ip += CODE + au.len - SLOT - au.xol_len;
-	else
-		ours.ip += CODE - SLOT;
-	if (ours.sig != SIGTRAP) {
-		faulted++;
-		/* SIGILL and SIGFPE name the instruction. */
-		if (ours.sig == SIGILL || ours.sig == SIGFPE)
-			ours.addr = real.addr;
-	}
-	same(&au, &real, &ours, true);
+	any_tf = true;
+	execute(d, chosen);
+	any_tf = false;
 }
 
-/* step.c, as far as user space has use for it */
-void arch_uprobe_slot_image(const struct arch_uprobe *au, u8 *slot)
+static void try_one(const u8 *text, bool is64)
 {
-	memcpy(slot, au->xol, au->xol_len);
-	memset(slot + au->xol_len, UPROBE_SWBP_INSN, UPROBE_XOL_SLOT_BYTES - au->xol_len);
+	struct arch_uprobe au;
+	struct class_seen *c;
+	struct decoded d;
+	u8 b[MAX_UINSN_BYTES];
+	unsigned int i;
+
+	memcpy(b, text, sizeof(b));
+	if (!uprobe_decode(&d, b, sizeof(b), is64))
+		return;
+	tame_displacement(&d, b);
+	if (!uprobe_decode(&d, b, sizeof(b), is64) ||
+	    arch_uprobe_analyze(&au, b, sizeof(b), is64))
+		return;
+	c = class_of(&d);
+	c->accepted = true;
+	/* More often, if all it did so far was to fault */
+	for (i = 0; i < states || (c->how_far == FAULTED && i < 12 * states && !rnd(2)); i++)
+		execute(&d, &au);
+	other_ways(&d, &au, b);
 }
 
 /* ------------------------------------------------------------------ */
+/* Where the encodings come from				      */
+/* ------------------------------------------------------------------ */
 
-/* Somewhere in the block, but not near the code: it must not change under way. */
-static unsigned long random_place(void)
+static bool runs_32bit;
+static unsigned long tries;
+
+static void next(const u8 *b, bool is64)
 {
-	return BLOCK + (rnd(2) ? rnd(0x7c00) : 0x9400 + rnd(0x6800));
-}
-
-static void random_state(void)
-{
-	int i;
-
-	for (i = 0; i < 16; i++) {
-		switch (rnd(4)) {
-		case 0:
-			start_gpr[i] = rnd64();
-			break;
-		case 1:
-			start_gpr[i] = rnd(64);
-			break;
-		default:
-			start_gpr[i] = random_place();
-		}
-	}
-	start_gpr[1] = rnd(16);		/* a rep must end */
-	start_gpr[4] = rnd(20) ? random_place() : 0x1000 + rnd(4096);
-	start_flags = 0x202 | (rnd64() & (FLAGS_ARITH | X86_EFLAGS_DF));
-}
-
-static void random_memory(void)
-{
-	unsigned long i, words = BLOCK_SIZE / 8;
-
-	for (i = 0; i < words; i++) {
-		u64 v = rnd(2) ? rnd64() : BLOCK + rnd(BLOCK_SIZE);
-
-		memcpy(start_block + i * 8, &v, 8);
-	}
-	/* x87 and vector registers, all of them in use; the header stays valid. */
-	for (i = 32; i < 416; i++)
-		start_xstate[i] = rnd(256);
-	for (i = 32; i < 160; i += 16)
-		memset(start_xstate + i + 10, 0, 6);
-	for (i = 576; i < 576 + 256; i++)
-		start_xstate[i] = rnd(256);
-}
-
-/* Most displacements lead nowhere: let half of them stay within the block. */
-static void tame_displacement(u8 *b)
-{
-	struct decoded d;
-	int at, disp;
-
-	if (!uprobe_decode(&d, b, MAX_UINSN_BYTES, true) || d.insn.displacement.nbytes != 4)
-		return;
-	at = d.len - d.insn.immediate.nbytes - 4;
-	if (d.insn.immediate2.nbytes || at < 1 || !rnd(8))
-		return;
-	disp = (int)rnd(0x4000) - 0x2000;
-	memcpy(b + at, &disp, 4);
+	if (tries++ % 64 == 0)
+		random_memory(&st);
+	try_one(b, is64);
 }
 
 static void random_ones(unsigned long count)
 {
 	u8 b[MAX_UINSN_BYTES];
-	unsigned long i;
 
-	for (i = 0; i < count; i++) {
-		if (i % 64 == 0)
-			random_memory();
-		random_state();
+	while (count--) {
 		random_insn(b);
-		tame_displacement(b);
-		try_one(b);
+		next(b, !runs_32bit || rnd(4));
 	}
 }
 
-static void listed_ones(void)
+/* What files have most of, each form once in a while */
+static unsigned long every_nth = 8, nth;
+
+static void from_file(const struct elf_text *t, const u8 *bytes, unsigned int n)
 {
-	u8 b[MAX_UINSN_BYTES];
-	char line[512];
-	unsigned long i = 0;
+	u8 b[MAX_UINSN_BYTES] = {};
 
-	while (fgets(line, sizeof(line), stdin)) {
-		char *p = strchr(line, '\t');
-		unsigned int byte, n = 0;
-		int used;
+	if (nth++ % every_nth || (!t->is64 && !runs_32bit))
+		return;
+	memcpy(b, bytes, n);
+	next(b, t->is64);
+}
 
-		if (!p)
-			continue;
-		memset(b, 0x90, sizeof(b));
-		while (n < 15 && sscanf(p, "%2x%n", &byte, &used) == 1 && p[used] == ' ') {
-			b[n++] = byte;
-			p += used;
-		}
-		if (!n)
-			continue;
-		if (i++ % 64 == 0)
-			random_memory();
-		random_state();
-		tame_displacement(b);
-		try_one(b);
-	}
+/* ------------------------------------------------------------------ */
+
+static void usage(void)
+{
+	puts("exec [OPTION...] [FILE...]\n"
+	     "	Executes every encoding, then those of the ELF files, then random ones.\n"
+	     "  -c COUNT	random ones (default 100000)\n"
+	     "  -e		not every encoding\n"
+	     "  -k STATES	from so many states each (default 2)\n"
+	     "  -n N		each Nth instruction of the files (default 8)\n"
+	     "  -s SEED	for another run\n"
+	     "  -v		name the classes that were not executed to their end\n"
+	     "  -b MISTAKE	make it on purpose\n"
+	     "  -m		name the mistakes");
+}
+
+static void print_mistakes(void)
+{
+	unsigned int i;
+
+	for (i = 1; i < MISTAKES; i++)
+		puts(mistake_names[i]);
+}
+
+static enum mistake mistake_by_name(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < MISTAKES; i++)
+		if (!strcmp(name, mistake_names[i]))
+			return i;
+	errx(2, "no such mistake: %s", name);
 }
 
 int main(int argc, char **argv)
 {
-	static const int signals[] = { SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE };
-	struct sigaction sa = { .sa_sigaction = on_signal,
-				.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
-	stack_t stack = { .ss_size = 1 << 20 };
-	unsigned int i;
+	unsigned long count = 100000, sum = 0;
+	bool systematic = true, verbose = false;
+	unsigned int i, k, not_run = 0;
+	int opt;
 
-	rnd_seed(argc > 2 ? strtoull(argv[2], NULL, 0) : 1);
-	stack.ss_sp = mmap(NULL, stack.ss_size, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (mmap(block, BLOCK_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != block ||
-	    mmap(slot_page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != slot_page ||
-	    sigaltstack(&stack, NULL)) {
-		perror("setting up");
-		return 2;
+	rnd_seed(1);
+	while ((opt = getopt(argc, argv, "b:c:ek:mn:s:v")) != -1) {
+		switch (opt) {
+		case 'b':
+			mistake = mistake_by_name(optarg);
+			break;
+		case 'c':
+			count = strtoul(optarg, NULL, 0);
+			break;
+		case 'e':
+			systematic = false;
+			break;
+		case 'k':
+			states = strtoul(optarg, NULL, 0);
+			break;
+		case 'm':
+			print_mistakes();
+			return 0;
+		case 'n':
+			every_nth = strtoul(optarg, NULL, 0);
+			break;
+		case 's':
+			rnd_seed(strtoull(optarg, NULL, 0));
+			break;
+		case 'v':
+			verbose = true;
+			break;
+		default:
+			usage();
+			return 2;
+		}
 	}
-	for (i = 0; i < ARRAY_SIZE(signals); i++)
-		sigaction(signals[i], &sa, NULL);
+	world.block = BLOCK;
+	world.block_end = BLOCK + BLOCK_SIZE;
+	world.read_only = READ_ONLY;
+	world.vendor = __builtin_cpu_is("intel") ? X86_VENDOR_INTEL : X86_VENDOR_AMD;
+	machine_init(&st);
+	runs_32bit = machine_runs_32bit(&st);
+	if (!runs_32bit)
+		printf("this system cannot run 32-bit code: only 64-bit code is executed\n");
 
-	/* Have the upper halves of the vector registers in use, if there are any. */
-	if (__builtin_cpu_supports("avx"))
-		asm volatile("vpcmpeqd %%xmm0, %%xmm0, %%xmm0\n\t"
-			     "vinsertf128 $1, %%xmm0, %%ymm0, %%ymm0" ::: "xmm0");
-	phase = LEARN;
-	asm volatile("int3" ::: "memory", "cc");
+	if (systematic) {
+		every_encoding(next, true);
+		if (runs_32bit)
+			every_encoding(next, false);
+	}
+	for (i = optind; i < argc; i++) {
+		struct elf_text t;
 
-	if (argc > 1 && !strcmp(argv[1], "-"))
-		listed_ones();
-	else
-		random_ones(argc > 1 ? strtoul(argv[1], NULL, 0) : 200000);
+		elf_walk(&t, argv[i], from_file);
+	}
+	random_ones(count);
 
-	printf("%lu executed: %lu by emulation, %lu as a copy (%lu with a borrowed base); ",
-	       compared, by_emulator, by_copy, by_borrow);
-	printf("%lu of them faulted; %lu differ\n", faulted, different);
-	return different || !by_emulator || !by_borrow;
+	printf("executed, 64 bit and 32 bit (of these faulted):\n");
+	for (k = 0; k < WAYS; k++) {
+		printf("  %-10s %8lu (%lu), %lu (%lu)%s\n", way_names[k], tried[1][k], faults[1][k],
+		       tried[0][k], faults[0][k], k == BY_SYSCALL ? " not executed here" : "");
+		sum += k == BY_SYSCALL ? 0 : tried[0][k] + tried[1][k];
+	}
+	if (systematic)
+		not_run = print_classes(verbose);
+	print_unrepeatable();
+	printf("%lu executed, %lu not repeatable, %lu without end, %lu ended within, %lu differ\n",
+	       sum, unrepeatable, endless, odd, different);
+	return different || !sum || not_run;
 }

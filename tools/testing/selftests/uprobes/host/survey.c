@@ -1,155 +1,293 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Reads what objdump -d --insn-width=16 writes, analyses each instruction, and
- * compares length and %rip-relative addressing with what objdump says. Tells
- * what share was accepted, by which strategy, and what was refused and why.
- *
- *	survey 64|32 [LEAST]
- *
- * Fails if a length or an addressing mode differs, or if fewer than LEAST per
- * thousand were accepted; padding and data that objdump cannot name aside.
- */
+/* The census: what becomes of every instruction of a program. See usage(). */
+#include <err.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "insn.c"
-#include "inat.c"
-#include "decode.c"
-#include "opcodes.c"
-#include "analyze.c"
-#include "riprel.c"
+#include "world.h"
+#include "internal.h"
+#include "elf_text.h"
 
-#define MNEMONICS	4096
-
-struct tally {
-	char name[48];
-	unsigned int why;
-	unsigned long n;
-	char example[64];
+/* What a hit costs: the strategies, with those apart that borrow gs by themselves */
+enum way {
+	WAY_EMULATE,
+	WAY_BOOST,
+	WAY_BOOST_GS,
+	WAY_STEP,
+	WAY_SYSCALL,
+	WAYS
 };
 
-static struct tally refused[MNEMONICS];
-static unsigned int n_refused;
-static unsigned long total, accepted, by_strategy[UPROBE_STRATEGIES], by_reason[UPROBE_REFUSALS];
-static unsigned long riprel_steps, wrong;
+static const char * const way_names[WAYS] = {
+	"emulate", "boost", "boost+gs", "step", "syscall",
+};
 
-static void count_refused(const char *text, unsigned int why, const char *bytes)
+struct census {
+	unsigned long boundaries, accepted;
+	unsigned long ways[WAYS], reasons[UPROBE_REFUSALS];
+	unsigned long padding, data;
+};
+
+/* What was refused or is stepped, by mnemonic; examples for people */
+struct example {
+	char name[32];
+	const char *what;
+	unsigned long n;
+	const char *file;
+	size_t offset;
+	u8 bytes[UPROBE_INSN_MAX];
+	unsigned int len;
+};
+
+#define EXAMPLES	4096
+
+static struct census one, total;
+static struct example examples[EXAMPLES];
+static unsigned int n_examples;
+static bool show_steps;
+static FILE *boundaries_out;
+
+static enum way way_of(const struct arch_uprobe *au)
 {
-	char name[48];
+	switch (au->strategy) {
+	case UPROBE_EMULATE:
+		return WAY_EMULATE;
+	case UPROBE_BOOST:
+		return au->fixups & UPROBE_FIX_BORROW ? WAY_BOOST_GS : WAY_BOOST;
+	case UPROBE_SYSCALL:
+		return WAY_SYSCALL;
+	default:
+		return WAY_STEP;
+	}
+}
+
+/* All but a step: the int3 is the only exception. */
+static unsigned long one_exception(const struct census *c)
+{
+	return c->accepted - c->ways[WAY_STEP];
+}
+
+static void note_example(const struct elf_text *t, const u8 *bytes, const char *what)
+{
+	const char *name = ZydisMnemonicGetString(t->z.mnemonic);
+	struct example *e;
+
+	for (e = examples; e < examples + n_examples; e++)
+		if (e->what == what && !strcmp(e->name, name))
+			break;
+	if (e == examples + EXAMPLES)
+		return;
+	if (e == examples + n_examples) {
+		n_examples++;
+		snprintf(e->name, sizeof(e->name), "%s", name);
+		e->what = what;
+		e->file = t->name;
+		e->offset = t->offset;
+		e->len = t->z.length;
+		memcpy(e->bytes, bytes, e->len);
+	}
+	e->n++;
+}
+
+static void survey_one(const struct elf_text *t, const u8 *bytes, unsigned int n)
+{
+	struct arch_uprobe au;
+	enum uprobe_refusal why = arch_uprobe_analyze(&au, bytes, n, t->is64);
+	enum way way;
+
+	one.boundaries++;
+	one.reasons[why]++;
+	if (why) {
+		note_example(t, bytes, arch_uprobe_refusal(why)->word);
+		return;
+	}
+	one.accepted++;
+	way = way_of(&au);
+	one.ways[way]++;
+	if (way == WAY_STEP && show_steps)
+		note_example(t, bytes, "(step)");
+}
+
+static void write_boundary(const struct elf_text *t, const u8 *bytes, unsigned int n)
+{
+	fprintf(boundaries_out, "%zu\n", t->offset);
+	one.boundaries++;
+}
+
+static void add_to_total(void)
+{
 	unsigned int i;
 
-	snprintf(name, sizeof(name), "%.*s", (int)strcspn(text, " \t\n"), text);
-	for (i = 0; i < n_refused; i++)
-		if (refused[i].why == why && !strcmp(refused[i].name, name))
-			break;
-	if (i == MNEMONICS)
-		return;
-	if (i == n_refused) {
-		n_refused++;
-		memcpy(refused[i].name, name, sizeof(name));
-		refused[i].why = why;
-		snprintf(refused[i].example, sizeof(refused[i].example), "%.40s", bytes);
-	}
-	refused[i].n++;
+	total.boundaries += one.boundaries;
+	total.accepted += one.accepted;
+	total.padding += one.padding;
+	total.data += one.data;
+	for (i = 0; i < WAYS; i++)
+		total.ways[i] += one.ways[i];
+	for (i = 0; i < UPROBE_REFUSALS; i++)
+		total.reasons[i] += one.reasons[i];
 }
 
-static unsigned int parse_bytes(const char *p, u8 *bytes, unsigned int max)
+static double percent(unsigned long part, unsigned long all)
 {
-	unsigned int n = 0, byte;
-	int used;
-
-	while (n < max && sscanf(p, "%2x%n", &byte, &used) == 1) {
-		bytes[n++] = byte;
-		p += used;
-		if (*p != ' ')
-			break;
-		p++;
-		if (*p == ' ' || *p == '\t')
-			break;
-	}
-	return n;
+	return all ? 100.0 * part / all : 0;
 }
 
-static void complain(const char *what, const char *bytes, const char *text)
+static void print_heading(void)
 {
-	printf("%s: %s %s", what, bytes, text);
-	wrong++;
+	unsigned int i;
+
+	printf("%-26s %10s %8s %9s", "", "boundaries", "refused", "accepted");
+	for (i = 0; i < WAYS; i++)
+		printf(" %9s", way_names[i]);
+	printf(" %9s %8s %6s\n", "one exc.", "int3", "data");
 }
 
-static void survey_one(const char *hex, const char *text, bool is64)
+static void print_row(const char *name, const struct census *c)
 {
-	u8 bytes[MAX_UINSN_BYTES];
-	struct arch_uprobe au;
-	enum uprobe_refusal why;
-	bool riprel = strstr(text, "(%rip)") || strstr(text, "(%eip)");
-	unsigned int n;
+	const char *base = strrchr(name, '/');
+	unsigned int i;
 
-	memset(bytes, 0x90, sizeof(bytes));
-	n = parse_bytes(hex, bytes, sizeof(bytes));
-	if (!n || strstr(text, "(bad)") || !strncmp(text, ".byte", 5) ||
-	    !strncmp(text, "rex.", 4))
-		return;
-	/* objdump takes fwait and what follows for one instruction, CPUs do not. */
-	if (bytes[0] == 0x9b)
-		n = 1;
-
-	total++;
-	why = arch_uprobe_analyze(&au, bytes, sizeof(bytes), is64);
-	by_reason[why]++;
-	if (why) {
-		count_refused(text, why, hex);
-		return;
-	}
-	accepted++;
-	by_strategy[au.strategy]++;
-	if (au.len != n)
-		complain("length differs", hex, text);
-	if (au.strategy == UPROBE_STEP) {
-		riprel_steps += !!au.fixups;
-		if (riprel != !!au.fixups)
-			complain("addressing differs", hex, text);
-	} else if ((au.mem.base == UPROBE_MEM_RIP) != riprel) {
-		complain("addressing differs", hex, text);
-	}
+	printf("%-26.26s %10lu %8lu %8.4f%%", base ? base + 1 : name, c->boundaries,
+	       c->boundaries - c->accepted, percent(c->accepted, c->boundaries));
+	for (i = 0; i < WAYS; i++)
+		printf(" %8.3f%%", percent(c->ways[i], c->boundaries));
+	printf(" %8.3f%% %8lu %6lu\n", percent(one_exception(c), c->boundaries),
+	       c->padding, c->data);
 }
 
 static int by_count(const void *a, const void *b)
 {
-	const struct tally *x = a, *y = b;
+	const struct example *x = a, *y = b;
 
 	return (x->n < y->n) - (x->n > y->n);
 }
 
+static void print_examples(void)
+{
+	unsigned int i, k;
+
+	for (i = 1; i < UPROBE_REFUSALS; i++)
+		if (total.reasons[i])
+			printf("refused, %-12s %9lu  %s\n", arch_uprobe_refusal(i)->word,
+			       total.reasons[i], arch_uprobe_refusal(i)->text);
+	qsort(examples, n_examples, sizeof(examples[0]), by_count);
+	for (i = 0; i < n_examples && i < 60; i++) {
+		const struct example *e = &examples[i];
+
+		printf("  %-12s %-16s %9lu  first in %s, 0x%zx:", e->what, e->name, e->n,
+		       e->file, e->offset);
+		for (k = 0; k < e->len; k++)
+			printf(" %02x", e->bytes[k]);
+		printf("\n");
+	}
+}
+
+static void usage(void)
+{
+	puts("survey [OPTION...] FILE...\n"
+	     "	What becomes of every instruction of these ELF files, as a table.\n"
+	     "	Boundaries are those of a linear disassembly, by Zydis, of the executed\n"
+	     "	sections. Left aside, and counted in the last two columns: int3, which is\n"
+	     "	padding, and bytes of data, which is what Zydis cannot decode, with all of\n"
+	     "	a piece of text that it is in if no function of .eh_frame covers that.\n"
+	     "	\"one exc.\": the hit takes one exception, all strategies but step.\n"
+	     "  -a, --accepted PERCENT	fail if less of the total is accepted\n"
+	     "  -o, --one PERCENT	fail if less of the total takes one exception\n"
+	     "  -s, --steps		show which instructions are stepped, too\n"
+	     "  -n, --nofsgsbase	for a CPU without FSGSBASE\n"
+	     "survey --boundaries FILE OUT\n"
+	     "	Writes where each instruction of FILE begins to OUT: offsets in the file,\n"
+	     "	decimal, one a line, ascending in each section; \"-\" is standard output.");
+}
+
+static int write_boundaries(const char *name, const char *out)
+{
+	struct elf_text t;
+
+	boundaries_out = strcmp(out, "-") ? fopen(out, "w") : stdout;
+	if (!boundaries_out)
+		err(2, "%s", out);
+	elf_walk(&t, name, write_boundary);
+	fprintf(stderr, "%lu boundaries; aside: %lu int3, %lu bytes of data\n", one.boundaries,
+		t.padding, t.data);
+	if (fflush(boundaries_out) || ferror(boundaries_out))
+		err(2, "%s", out);
+	return one.boundaries ? 0 : 1;
+}
+
+static bool too_few(const char *what, unsigned long part, double least)
+{
+	double is = percent(part, total.boundaries);
+
+	if (is >= least)
+		return false;
+	printf("FAILED: %s: %.4f %% of the instructions, %.4f %% are wanted\n", what, is, least);
+	return true;
+}
+
 int main(int argc, char **argv)
 {
-	unsigned long least = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
-	bool is64 = argc < 2 || strcmp(argv[1], "32");
-	char line[512];
-	unsigned int i;
+	static const struct option options[] = {
+		{ "accepted", required_argument, NULL, 'a' },
+		{ "boundaries", no_argument, NULL, 'b' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "nofsgsbase", no_argument, NULL, 'n' },
+		{ "one", required_argument, NULL, 'o' },
+		{ "steps", no_argument, NULL, 's' },
+		{ }
+	};
+	double least_accepted = 0, least_one = 0;
+	bool boundaries = false, bad;
+	int opt, i;
 
-	while (fgets(line, sizeof(line), stdin)) {
-		char *hex = strchr(line, '\t'), *text;
-
-		if (!hex)
-			continue;
-		*hex++ = 0;
-		text = strchr(hex, '\t');
-		if (!text)
-			continue;
-		*text++ = 0;
-		survey_one(hex, text, is64);
+	while ((opt = getopt_long(argc, argv, "a:bhno:s", options, NULL)) != -1) {
+		switch (opt) {
+		case 'a':
+			least_accepted = atof(optarg);
+			break;
+		case 'b':
+			boundaries = true;
+			break;
+		case 'h':
+			usage();
+			return 0;
+		case 'n':
+			world.fsgsbase = false;
+			break;
+		case 'o':
+			least_one = atof(optarg);
+			break;
+		case 's':
+			show_steps = true;
+			break;
+		default:
+			usage();
+			return 2;
+		}
+	}
+	if (boundaries && argc - optind == 2)
+		return write_boundaries(argv[optind], argv[optind + 1]);
+	if (boundaries || optind == argc) {
+		usage();
+		return 2;
 	}
 
-	printf("%lu instructions, %lu accepted (%.3f %%): ", total, accepted,
-	       total ? 100.0 * accepted / total : 0.0);
-	printf("%lu emulated, %lu stepped (%lu with a borrowed base)\n",
-	       by_strategy[UPROBE_EMULATE], by_strategy[UPROBE_STEP], riprel_steps);
-	for (i = 1; i < UPROBE_REFUSALS; i++)
-		if (by_reason[i])
-			printf("  refused, %s: %lu\n", reasons[i].word, by_reason[i]);
-	qsort(refused, n_refused, sizeof(refused[0]), by_count);
-	for (i = 0; i < n_refused && i < 40; i++)
-		printf("  %8lu %-12s %-12s %s\n", refused[i].n, refused[i].name,
-		       reasons[refused[i].why].word, refused[i].example);
-	return wrong || !total || accepted * 1000 < total * least;
+	print_heading();
+	for (i = optind; i < argc; i++) {
+		struct elf_text t;
+
+		memset(&one, 0, sizeof(one));
+		elf_walk(&t, argv[i], survey_one);
+		one.padding = t.padding;
+		one.data = t.data;
+		print_row(argv[i], &one);
+		add_to_total();
+	}
+	print_row("total", &total);
+	print_examples();
+	bad = too_few("accepted", total.accepted, least_accepted);
+	bad |= too_few("one exception", one_exception(&total), least_one);
+	return bad || !total.boundaries;
 }

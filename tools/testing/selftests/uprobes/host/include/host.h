@@ -4,9 +4,13 @@
 #define HOST_H
 
 #include <assert.h>
+#include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 #include <linux/types.h>
+
+#define CONFIG_X86_64	1
 
 #ifndef fallthrough
 #define fallthrough	__attribute__((__fallthrough__))

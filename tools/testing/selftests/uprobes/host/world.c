@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The kernel around the arch half: memory is the block, and what is not is not mapped. */
+#include "world.h"
+
+struct world world = { .fsgsbase = true };
+
+static struct mm_struct mm;
+static struct task_struct task = { .mm = &mm };
+
+struct task_struct *current = &task;
+
+bool host_access_ok(unsigned long addr, unsigned int width, bool write)
+{
+	unsigned long end = write && world.read_only ? world.read_only : world.block_end;
+
+	return addr >= world.block && addr < end && end - addr >= width;
+}
+
+struct vm_area_struct *vma_lookup(struct mm_struct *mm, unsigned long addr)
+{
+	static struct vm_area_struct whole = { VM_READ | VM_WRITE | VM_EXEC };
+	static struct vm_area_struct read_only = { VM_READ | VM_EXEC };
+
+	if (addr < world.block || addr >= world.block_end)
+		return NULL;
+	return world.read_only && addr >= world.read_only ? &read_only : &whole;
+}
+
+void fpregs_lock_and_load(void)
+{
+	if (world.xstate)
+		asm volatile("xrstor64 (%0)" : : "r" (world.xstate), "a" (-1), "d" (-1)
+			     : "memory");
+}
+
+void fpregs_unlock(void)
+{
+	if (world.xstate)
+		asm volatile("xsave64 (%0)" : : "r" (world.xstate), "a" (-1), "d" (-1)
+			     : "memory");
+}
