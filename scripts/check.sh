@@ -7,8 +7,10 @@
 # "N passed, N failed, N skipped". TESTS= picks programs ("64/insn*,32/*"),
 # LIMIT= is the time for one machine in seconds.
 #
-# check boots the tests twice, for what a hit depends on: a CPU with FSGSBASE
-# and AVX, and one without either (Nehalem), on 2 and on 4 virtual CPUs; then
+# check boots the tests on the CPUs that a hit depends on: with FSGSBASE, AVX and a
+# null selector that clears its base (an Intel), and without any of these
+# (Nehalem), on 2 and on 4 virtual CPUs. What slots matter to runs once more with
+# very few of them, on a CPU whose null selectors clear nothing (an AMD). Then
 # Debian with its tracers. An i386 kernel runs the 32-bit programs.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -35,14 +37,16 @@ base=$OUT
 
 case $what in
 check)
-	machine max "$base" TESTS="$PICK" LIMIT="$LIMIT" APPEND=kunit.enable=1
+	machine max "$base" CPU=max,vendor=GenuineIntel TESTS="$PICK" LIMIT="$LIMIT" APPEND=kunit.enable=1
 	machine nehalem "$base" CPU=Nehalem SMP=4 TESTS="$PICK" LIMIT="$LIMIT"
 	if [ -z "$SUFFIX" ] && [ -z "${TESTS:-}" ]; then
+		machine few-slots "$base" "TESTS=64/slots*,64/step*,64/race*,32/step*" \
+			LIMIT="$LIMIT" APPEND="kunit.enable=0 uprobes.xol_slots=6"
 		machine clients "$base" DISK="$OUT/debian.img" TESTS=guest/clients.sh EACH=600
 	fi
 	;;
 debug)
-	machine debug "$base" MEM=3G TESTS="$PICK" LIMIT="$LIMIT" EACH=600 \
+	machine debug "$base" CPU=max,vendor=GenuineIntel MEM=3G TESTS="$PICK" LIMIT="$LIMIT" EACH=600 \
 		APPEND=kunit.enable=1
 	;;
 kunit)

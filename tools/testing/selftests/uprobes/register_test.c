@@ -18,29 +18,36 @@ struct bytes {
 
 /* Each stands at its own place in the file, with nops behind it. */
 static const struct bytes refused[] = {
-	BYTES("syscall", KERNEL_ENOTSUPP, 0x0f, 0x05),
-	BYTES("sysenter", KERNEL_ENOTSUPP, 0x0f, 0x34),
-	BYTES("int 0x80", KERNEL_ENOTSUPP, 0xcd, 0x80),
 	BYTES("int3", KERNEL_ENOTSUPP, 0xcc),
+	BYTES("int3, long form", KERNEL_ENOTSUPP, 0xcd, 0x03),
 	BYTES("int1", KERNEL_ENOTSUPP, 0xf1),
-	BYTES("hlt", KERNEL_ENOTSUPP, 0xf4),
-	BYTES("cli", KERNEL_ENOTSUPP, 0xfa),
-	BYTES("sti", KERNEL_ENOTSUPP, 0xfb),
-	BYTES("in", KERNEL_ENOTSUPP, 0xe4, 0x60),
-	BYTES("out", KERNEL_ENOTSUPP, 0xee),
-	BYTES("iret", KERNEL_ENOTSUPP, 0xcf),
-	BYTES("lret", KERNEL_ENOTSUPP, 0xcb),
-	BYTES("far jmp", KERNEL_ENOTSUPP, 0xff, 0x2b),
-	BYTES("mov to ss", KERNEL_ENOTSUPP, 0x8e, 0xd0),
-	BYTES("pop fs", KERNEL_ENOTSUPP, 0x0f, 0xa1),
-#ifdef __x86_64__
-	BYTES("wrfsbase", KERNEL_ENOTSUPP, 0xf3, 0x48, 0x0f, 0xae, 0xd0),
-	BYTES("wrgsbase", KERNEL_ENOTSUPP, 0xf3, 0x48, 0x0f, 0xae, 0xd8),
-	BYTES("swapgs", KERNEL_ENOTSUPP, 0x0f, 0x01, 0xf8),
+	BYTES("far call", KERNEL_ENOTSUPP, 0xff, 0x1b),
+#ifndef __x86_64__
+	BYTES("far call, direct", KERNEL_ENOTSUPP, 0x9a, 0, 0, 0, 0, 0x23, 0),
 #endif
-	BYTES("xbegin", KERNEL_ENOTSUPP, 0xc7, 0xf8, 0, 0, 0, 0),
-	BYTES("mov cr0", KERNEL_ENOTSUPP, 0x0f, 0x20, 0xc0),
-	BYTES("wrmsr", KERNEL_ENOTSUPP, 0x0f, 0x30),
+	BYTES("no instruction yet", KERNEL_ENOTSUPP, 0x0f, 0x24, 0xc0),
+};
+
+/* What enters the kernel, faults or changes how code runs can be probed. */
+static const struct bytes accepted[] = {
+	BYTES("int 0x80", 0, 0xcd, 0x80),
+	BYTES("sysenter", 0, 0x0f, 0x34),
+	BYTES("hlt", 0, 0xf4),
+	BYTES("sti", 0, 0xfb),
+	BYTES("in", 0, 0xe4, 0x60),
+	BYTES("iret", 0, 0xcf),
+	BYTES("far return", 0, 0xcb),
+	BYTES("far jmp", 0, 0xff, 0x2b),
+	BYTES("mov to ss", 0, 0x8e, 0xd0),
+	BYTES("pop fs", 0, 0x0f, 0xa1),
+#ifdef __x86_64__
+	BYTES("syscall", 0, 0x0f, 0x05),
+	BYTES("wrfsbase", 0, 0xf3, 0x48, 0x0f, 0xae, 0xd0),
+	BYTES("swapgs", 0, 0x0f, 0x01, 0xf8),
+#endif
+	BYTES("xbegin", 0, 0xc7, 0xf8, 0, 0, 0, 0),
+	BYTES("mov cr0", 0, 0x0f, 0x20, 0xc0),
+	BYTES("ud2", 0, 0x0f, 0x0b),
 };
 
 static const struct bytes undecodable[] = {
@@ -53,6 +60,7 @@ static const struct bytes undecodable[] = {
 };
 
 #define PLACE(i)	(((i) + 1) * 64UL)
+#define ACCEPTED_AT	0x800
 
 /* A two-page file, of which the second page ends within an instruction. */
 #define SHORT_AT	(PAGE + 60)
@@ -72,6 +80,8 @@ FIXTURE_SETUP(file)
 	code_ident(self->image);
 	for (unsigned int i = 0; i < ARRAY_SIZE(refused); i++)
 		memcpy(self->image + PLACE(i), refused[i].code, refused[i].len);
+	for (unsigned int i = 0; i < ARRAY_SIZE(accepted); i++)
+		memcpy(self->image + ACCEPTED_AT + PLACE(i), accepted[i].code, accepted[i].len);
 	for (unsigned int i = 0; i < ARRAY_SIZE(undecodable); i++)
 		memcpy(self->image + PAGE - PLACE(i), undecodable[i].code, undecodable[i].len);
 	memcpy(self->image + SHORT_AT, mov_imm, sizeof(mov_imm));
@@ -199,6 +209,9 @@ TEST_F(file, accepted)
 	check_both(_metadata, 0, "nop", self->file.path, 16, 0, 0);
 	check_both(_metadata, 0, "return from nop", self->file.path, 16, PROBE_RET, 0);
 	check_both(_metadata, 0, "last nop of a page", self->file.path, PAGE - 1, 0, 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(accepted); i++)
+		check_both(_metadata, 0, accepted[i].what, self->file.path,
+			   ACCEPTED_AT + PLACE(i), 0, 0);
 
 	fd = probe_open(self->file.path, 16, 0, 0, -1, 0);
 	ASSERT_LE(0, fd);
