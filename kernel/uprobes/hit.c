@@ -123,7 +123,7 @@ static void left_copy(struct uprobe_thread *t, struct pt_regs *regs)
 	leave_slot(t);
 }
 
-/* How long a signal waits for a copy. No rep instruction takes that long. */
+/* How long a signal waits for a copy. Hardly any rep instruction takes that long. */
 #define SIGNAL_PATIENCE	(HZ / 10)
 
 /**
@@ -383,17 +383,18 @@ static bool hit(struct pt_regs *regs)
 	if (likely(um)) {
 		site = site_find(um, vaddr);
 		if (unlikely(!site && vaddr == READ_ONCE(um->area.vaddr))) {
-			ours = uretprobe_return(um, t, regs);
+			ours = arch_uprobe_flat_code(regs) && uretprobe_return(um, t, regs);
 			goto out;
 		}
 	}
 
 	if (unlikely(!site || READ_ONCE(site->stale) || READ_ONCE(site->state) != SITE_PLANTED)) {
-		owner = look_closer(vaddr, &site);
+		/* In a segment with a base ip is no address: the program's own business. */
+		owner = arch_uprobe_flat_code(regs) ? look_closer(vaddr, &site) : TRAP_PROGRAM;
 		/* xol_area_drop() hides the trampoline while it looks, under mmap_lock. */
 		um = uprobe_mm_of(current->mm);
 		if (owner == TRAP_PROGRAM && um && vaddr == READ_ONCE(um->area.vaddr)) {
-			ours = uretprobe_return(um, t, regs);
+			ours = arch_uprobe_flat_code(regs) && uretprobe_return(um, t, regs);
 			goto out;
 		}
 		if (owner != TRAP_OURS) {
@@ -404,16 +405,21 @@ static bool hit(struct pt_regs *regs)
 		}
 	}
 
-	instruction_pointer_set(regs, vaddr);
 	if (unlikely(!arch_uprobe_mode_ok(site->insn, regs))) {
-		back_out(site, UPROBE_DROP_MODE);
+		ours = arch_uprobe_flat_code(regs);
+		if (ours) {
+			instruction_pointer_set(regs, vaddr);
+			back_out(site, UPROBE_DROP_MODE);
+		}
 		goto out;
 	}
+	instruction_pointer_set(regs, vaddr);
 	/* If not: execute what is there now. */
 	if (unlikely(!text_still_ours(site)))
 		goto out;
 
-	t = uprobe_thread_get(site->um);
+	if (unlikely(!t))
+		t = uprobe_thread_get(site->um);
 	if (unlikely(!t)) {
 		/* Try again: a thread that cannot be stepped cannot go on. */
 		uprobe_drop(site->pp, UPROBE_DROP_NOMEM);
@@ -472,8 +478,7 @@ bool uprobe_int3(struct pt_regs *regs)
 		return false;
 
 	local_irq_enable();
-	/* In a segment with a base ip is no address: the program's own business. */
-	ours = arch_uprobe_flat_code(regs) && hit(regs);
+	ours = hit(regs);
 	local_irq_disable();
 	return ours;
 }
@@ -499,13 +504,10 @@ bool uprobe_debug(struct pt_regs *regs, unsigned long *dr6)
 	if (likely(!t || t->state == THREAD_OUT))
 		return false;
 	uprobe_stat_inc(UPROBE_STAT_SECOND_TRAPS);
-	/* DR6 has been read; the next debug exception brings its own. */
-	local_irq_enable();
 	ours = arch_uprobe_own_debug(&t->arch, regs, dr6);
 	if (settle(t, regs) == UPROBE_BEFORE && arch_uprobe_single_steps(regs))
 		/* Between two rounds of a rep: SIGTRAP is certain, at the original. */
 		abort_copy(t, regs);
-	local_irq_disable();
 	return ours;
 }
 
@@ -542,10 +544,11 @@ bool uprobe_deny_signal(void)
 		clear_thread_flag(TIF_SIGPENDING);
 		/*
 		 * A SIGKILL that came in between has either been seen by the
-		 * test below, or sets the flag after it was cleared here.
+		 * test below, or sets the flag after it was cleared here. The
+		 * same goes for the timer.
 		 */
 		smp_mb__after_atomic();
-		if (!__fatal_signal_pending(current))
+		if (!__fatal_signal_pending(current) && timer_pending(&t->overdue))
 			return true;
 		set_thread_flag(TIF_SIGPENDING);
 	}

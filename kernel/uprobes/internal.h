@@ -26,7 +26,7 @@
  *           mapping->i_mmap_rwsem
  *             uprobe_mm->index_lock, probed_file->points_lock,
  *             uprobe_mm->threads_lock, debug and refusal locks: spinlocks,
- *             nothing is taken inside
+ *             nothing is taken inside but the scheduler's locks, by threads_lock
  *
  * uprobe_munmap() is called with i_mmap_rwsem held at times: it may take
  * spinlocks only. No lock is held while a handler runs; an SRCU reader is.

@@ -197,7 +197,7 @@ void uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t, struct p
 	if (!p)
 		goto drop;
 	why = UPROBE_DROP_STACK;
-	if (!chained && arch_uretprobe_write(regs, slot, trampoline)) {
+	if (!chained && arch_uretprobe_write(regs, slot, trampoline, ret)) {
 		kfree(p);
 		goto drop;
 	}
@@ -312,7 +312,8 @@ void uretprobe_undo(struct uprobe_thread *t, struct pt_regs *regs)
 	struct pending_return *p;
 
 	while ((p = pending_of(t->pub.return_instances))) {
-		arch_uretprobe_write(regs, p->slot, p->pub.orig_ret_vaddr);
+		arch_uretprobe_write(regs, p->slot, p->pub.orig_ret_vaddr,
+				     p->pub.orig_ret_vaddr);
 		uprobe_drop(p->pp, UPROBE_DROP_AREA);
 		unlink_pending(t, p);
 		free_pending(t->um, p);

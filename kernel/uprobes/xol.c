@@ -25,7 +25,7 @@
  *
  * At least one of the two sees what the other has written. A thread that was sent
  * into a boosted copy goes on naming the slot until somebody looks: see
- * still_in_slot() in thread.c.
+ * look_at() in thread.c.
  */
 #include <linux/dcache.h>
 #include <linux/fcntl.h>
@@ -496,8 +496,10 @@ static int find_victim(struct uprobe_mm *um, unsigned long now)
 	for (p = 0; p < area->nr_pages; p++)
 		bitmap_zero(area->pages[p]->busy, XOL_SLOTS_PER_PAGE);
 	/* At most once more than there are threads in slots. */
-	while ((nr = find_oldest(area, now)) >= 0 && !steal(um, nr))
+	while ((nr = find_oldest(area, now)) >= 0 && !steal(um, nr)) {
+		cond_resched();
 		__set_bit(nr % XOL_SLOTS_PER_PAGE, area->pages[nr / XOL_SLOTS_PER_PAGE]->busy);
+	}
 	return nr;
 }
 

@@ -162,7 +162,9 @@ struct arch_uprobe {
  * @saved_sel: the selector to give back (CPUs without FSGSBASE)
  * @saved_trap_nr: thread.trap_nr before the copy
  * @borrowed: 0, or the prefix byte (0x64, 0x65) of the segment borrowed
- * @tf: TF is ours: the program does not have it set
+ * @tf: a debug exception behind the copy is ours
+ * @block: that is because block steps were taken from a debugger for that time,
+ *	else because the program does not have TF set
  */
 struct arch_uprobe_task {
 	unsigned long	saved_base;
@@ -170,6 +172,7 @@ struct arch_uprobe_task {
 	u16		saved_sel;
 	u8		borrowed;
 	bool		tf;
+	bool		block;
 };
 
 /*
@@ -262,12 +265,13 @@ void arch_uprobe_fork(const struct arch_uprobe_task *at, struct task_struct *chi
 /*
  * Return probes. read: at a function's first instruction, where the return
  * address lies (@slot, a stack address) and what it is. write: puts another one
- * there, shadow stack included; 0 or -EFAULT with nothing changed.
+ * there in place of @old, shadow stack included; 0 or -EFAULT with nothing changed.
  * slot_after: just after a return, the stack address that the return address
  * was taken from (by a plain ret; with ret imm16 it is that or lower).
  */
 int arch_uretprobe_read(const struct pt_regs *regs, unsigned long *slot, unsigned long *ret);
-int arch_uretprobe_write(const struct pt_regs *regs, unsigned long slot, unsigned long ret);
+int arch_uretprobe_write(const struct pt_regs *regs, unsigned long slot, unsigned long ret,
+			 unsigned long old);
 unsigned long arch_uretprobe_slot_after(const struct pt_regs *regs);
 
 #endif /* _ASM_X86_UPROBES_H */

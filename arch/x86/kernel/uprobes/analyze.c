@@ -892,14 +892,22 @@ static enum uprobe_refusal borrow(struct arch_uprobe *au, const struct decoded *
 	if (cuts_bit_address(d))
 		return UPROBE_REFUSE_UNKNOWN;
 	if (seg) {
-		if (uses_segment(d, seg))
-			return UPROBE_REFUSE_SEGMENT;
-		memcpy(au->xol, au->insn, au->len);
-		au->xol_len = au->len;
 		au->fixups |= UPROBE_FIX_OLD_BASE;
+		if (seg == PREFIX_GS && !uprobe_gs_borrowable()) {
+			au->fixups |= UPROBE_FIX_GS_BASE;
+			seg = PREFIX_FS;
+		}
 	} else {
 		/* Programs seldom use gs, and most CPUs switch it no slower. */
-		seg = uses_segment(d, PREFIX_GS) ? PREFIX_FS : PREFIX_GS;
+		seg = uses_segment(d, PREFIX_GS) || !uprobe_gs_borrowable() ? PREFIX_FS : PREFIX_GS;
+	}
+	if (uses_segment(d, seg) || (d->seg && uses_segment(d, d->seg)))
+		return UPROBE_REFUSE_SEGMENT;
+
+	if (seg == d->seg) {
+		memcpy(au->xol, au->insn, au->len);
+		au->xol_len = au->len;
+	} else {
 		au->xol_len = uprobe_riprel_copy(au->xol, au->insn, au->len, d->prefixes, seg);
 		if (!au->xol_len)
 			return UPROBE_REFUSE_TOO_LONG;

@@ -30,6 +30,7 @@ struct pt_regs;
 #define UPROBE_FIX_FS		0x01	/* fs is borrowed */
 #define UPROBE_FIX_GS		0x02	/* gs is borrowed */
 #define UPROBE_FIX_OLD_BASE	0x04	/* the program uses that base too: add to it */
+#define UPROBE_FIX_GS_BASE	0x40	/* that base is gs's, though fs is borrowed */
 #define UPROBE_FIX_BORROW	(UPROBE_FIX_FS | UPROBE_FIX_GS)
 #define UPROBE_FIX_LEAVES	0x08	/* boosted; goes where it wants, never comes back */
 #define UPROBE_FIX_FPU		0x10	/* x87: its instruction and data pointers */
@@ -89,6 +90,7 @@ enum uprobe_syscall_entry {
 
 unsigned int uprobe_riprel_copy(u8 *copy, const u8 *insn, unsigned int len,
 				unsigned int prefixes, u8 seg);
+bool uprobe_gs_borrowable(void);
 bool uprobe_gs_returns(void);
 bool uprobe_gs_return_fits(unsigned int len);
 unsigned long uprobe_riprel_base(const struct arch_uprobe *au, unsigned long vaddr,

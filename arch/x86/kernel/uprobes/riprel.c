@@ -16,15 +16,18 @@
 
 #include "internal.h"
 
-/* The four null segment prefixes, and REX, which counts only behind all of these */
+/*
+ * The four null segment prefixes, an fs or gs in whose place another one comes,
+ * and REX, which counts only behind all of these
+ */
 static bool is_ignored(u8 byte)
 {
-	return byte == 0x26 || byte == 0x2e || byte == 0x36 || byte == 0x3e ||
+	return byte == PREFIX_FS || byte == PREFIX_GS || byte == 0x26 || byte == 0x2e || byte == 0x36 || byte == 0x3e ||
 	       (byte & 0xf0) == 0x40;
 }
 
 /*
- * Appends @insn without what 64-bit code ignores: null segment prefixes, whose
+ * Appends @insn without what 64-bit code ignores: segment prefixes, whose
  * effect on an fs or gs before them is not the same everywhere, REX prefixes that
  * would count without these, and, with @squeeze, prefixes that are there twice.
  */
@@ -49,7 +52,7 @@ static unsigned int copy_without(u8 *copy, const u8 *insn, unsigned int len,
 /**
  * uprobe_riprel_copy() - put a segment prefix before an instruction
  * @copy: where to, %MAX_UINSN_BYTES long
- * @insn: the instruction, without an fs or gs prefix that counts
+ * @insn: the instruction; an fs or gs prefix does not count any more
  * @len: its length
  * @prefixes: how many prefixes it starts with, without a REX that counts
  * @seg: the prefix to add

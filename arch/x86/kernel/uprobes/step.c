@@ -138,17 +138,24 @@ bool arch_uprobe_long_int3(const u8 *bytes)
 	return bytes[0] == 0xcd && bytes[1] == 3;
 }
 
-/* 8 bytes of what the text is to look like, from byte @from on, and which count */
-static bool differs(const struct arch_uprobe *au, unsigned int from, u64 text)
-{
-	unsigned int left = au->len - from;
-	u64 mask = left >= sizeof(u64) ? ~0ULL : (1ULL << (left * 8)) - 1;
-	u64 insn;
+#define LOW(n)	((n) >= 8 ? ~0ULL : (1ULL << (8 * (n) % 64)) - 1)
+#define BOTH(n)	{ LOW(n), (n) > 8 ? LOW((n) - 8) : 0 }
 
-	memcpy(&insn, au->insn + from, sizeof(insn));
-	if (!from)
-		insn = (insn & ~0xffULL) | UPROBE_SWBP_INSN;
-	return (insn ^ text) & mask;
+/* Of the two words at an instruction, the bytes that belong to it, by its length */
+static const u64 insn_mask[MAX_UINSN_BYTES][2] = {
+	BOTH(0), BOTH(1), BOTH(2), BOTH(3), BOTH(4), BOTH(5), BOTH(6), BOTH(7),
+	BOTH(8), BOTH(9), BOTH(10), BOTH(11), BOTH(12), BOTH(13), BOTH(14), BOTH(15),
+};
+
+/* Is it the instruction, but for its first byte, which is int3? */
+static bool planted(const struct arch_uprobe *au, const u64 *text)
+{
+	const u64 *mask = insn_mask[au->len % MAX_UINSN_BYTES];
+	u64 insn[2];
+
+	memcpy(insn, au->insn, sizeof(insn));
+	return ((insn[0] ^ text[0]) & mask[0]) == (u8)(au->insn[0] ^ UPROBE_SWBP_INSN) &&
+	       !((insn[1] ^ text[1]) & mask[1]);
 }
 
 static_assert(MAX_UINSN_BYTES == 2 * sizeof(u64));
@@ -197,8 +204,7 @@ bool arch_uprobe_same_text(const struct arch_uprobe *au, unsigned long vaddr, bo
 		ok = read_bytes(vaddr, (u8 *)text, au->len);
 	pagefault_enable();
 
-	*same = ok && !differs(au, 0, text[0]) &&
-		(au->len <= sizeof(u64) || !differs(au, sizeof(u64), text[1]));
+	*same = ok && planted(au, text);
 	return ok;
 }
 
@@ -248,6 +254,16 @@ static void write_base(u8 seg, unsigned long base)
 }
 
 /*
+ * The way from a slot to its site is down, so a borrowed base is negative as a
+ * rule. In gs that is what an NMI between an exception and its swapgs takes for
+ * the kernel's, unless it looks with FSGSBASE. fs means nothing to the kernel.
+ */
+bool uprobe_gs_borrowable(void)
+{
+	return boot_cpu_has(X86_FEATURE_FSGSBASE);
+}
+
+/*
  * Does a load of the null selector clear the base, and does a context switch
  * notice? Then a program without a gs of its own can give back gs by itself.
  */
@@ -289,7 +305,10 @@ static void borrow_base(const struct arch_uprobe *au, struct arch_uprobe_task *a
 		if (at->saved_sel)
 			load_selector(seg, 0);
 	}
-	base = uprobe_riprel_base(au, vaddr, slot, at->saved_base);
+	base = uprobe_riprel_base(au, vaddr, slot, au->fixups & UPROBE_FIX_GS_BASE ?
+						   read_base(PREFIX_GS) : at->saved_base);
+	if (seg == PREFIX_GS && WARN_ON_ONCE(!uprobe_gs_borrowable()))
+		base = 0;
 	write_base(seg, loadable_base(base));
 	at->borrowed = seg;
 	preempt_enable();
@@ -316,6 +335,11 @@ static void return_base(struct arch_uprobe_task *at)
 }
 
 #else
+
+bool uprobe_gs_borrowable(void)
+{
+	return false;
+}
 
 bool uprobe_gs_returns(void)
 {
@@ -357,10 +381,14 @@ static void fix_fpu_pointers(const struct arch_uprobe *au, unsigned long vaddr,
 	unsigned long reached = slot + au->xol_len + au->mem.disp;
 	struct fx_image image;
 	struct fxregs_state *fx = &image.fx;
+	unsigned long flags;
 
 	if (!boot_cpu_has(X86_FEATURE_FXSR))
 		return;
-	fpregs_lock_and_load();
+	/* Not fpregs_lock(): in the debug exception interrupts are off already. */
+	local_irq_save(flags);
+	if (test_thread_flag(TIF_NEED_FPU_LOAD))
+		switch_fpu_return();
 #ifdef CONFIG_X86_64
 	asm volatile("fxsave64 %0" : "=m" (*fx));
 	if (fx->rip == slot) {
@@ -376,7 +404,7 @@ static void fix_fpu_pointers(const struct arch_uprobe *au, unsigned long vaddr,
 		asm volatile("fxrstor %0" : : "m" (*fx));
 	}
 #endif
-	fpregs_unlock();
+	local_irq_restore(flags);
 }
 
 /* ------------------------------------------------------------------ */
@@ -387,13 +415,23 @@ static void fix_fpu_pointers(const struct arch_uprobe *au, unsigned long vaddr,
  * The way back reads the slot as data. The program may have denied itself that,
  * by protection key 0, which fetching instructions does not care about.
  */
-static bool way_back_open(const struct arch_uprobe *au, const struct arch_uprobe_task *at)
+static bool way_back_open(const struct arch_uprobe *au, const struct arch_uprobe_task *at,
+			  unsigned long vaddr)
 {
 	if (au->fixups & UPROBE_FIX_LEAVES)
 		return true;
 	if (au->is64 && (read_pkru() & PKRU_AD_BIT))
 		return false;
-	return !(au->fixups & UPROBE_FIX_GS) || gave_back(at);
+	if (!(au->fixups & UPROBE_FIX_GS))
+		return true;
+	/* Text can be above 47 bits, with five levels. */
+	return gave_back(at) && !(((u64)vaddr + au->len) >> 48);
+}
+
+/* A debugger that wants a stop at each branch would be shown the jump back. */
+static bool shows_branches(const struct pt_regs *regs)
+{
+	return (regs->flags & X86_EFLAGS_TF) && test_thread_flag(TIF_BLOCKSTEP);
 }
 
 void arch_uprobe_pre_xol(const struct arch_uprobe *au, struct arch_uprobe_task *at,
@@ -405,7 +443,7 @@ void arch_uprobe_pre_xol(const struct arch_uprobe *au, struct arch_uprobe_task *
 	at->saved_trap_nr = current->thread.trap_nr;
 	current->thread.trap_nr = TRAP_NR_NONE;
 	regs->ip = slot;
-	if (au->strategy == UPROBE_BOOST && !way_back_open(au, at))
+	if (au->strategy == UPROBE_BOOST && (!way_back_open(au, at, vaddr) || shows_branches(regs)))
 		arch_uprobe_trap_behind(au, at, regs);
 }
 
@@ -427,15 +465,19 @@ enum uprobe_place arch_uprobe_place(const struct arch_uprobe *au, const struct p
 }
 
 /*
- * Not if the copy may change TF itself or goes elsewhere; and if the program has
- * set TF the exception comes anyway, and is the program's.
+ * Not if the copy goes elsewhere. If the program has set TF the exception comes
+ * anyway, and is the program's; with block steps it has to be asked for.
  */
 bool arch_uprobe_trap_behind(const struct arch_uprobe *au, struct arch_uprobe_task *at,
 			     struct pt_regs *regs)
 {
 	if (au->fixups & UPROBE_FIX_LEAVES)
 		return false;
-	if (!(regs->flags & X86_EFLAGS_TF)) {
+	if (shows_branches(regs)) {
+		set_task_blockstep(current, false);
+		at->block = true;
+		at->tf = true;
+	} else if (!(regs->flags & X86_EFLAGS_TF)) {
 		regs->flags |= X86_EFLAGS_TF;
 		at->tf = true;
 	}
@@ -447,7 +489,12 @@ static void return_tf(struct arch_uprobe_task *at, struct pt_regs *regs)
 	if (!at->tf)
 		return;
 	at->tf = false;
-	regs->flags &= ~X86_EFLAGS_TF;
+	if (at->block) {
+		at->block = false;
+		set_task_blockstep(current, true);
+	} else {
+		regs->flags &= ~X86_EFLAGS_TF;
+	}
 }
 
 bool arch_uprobe_own_debug(struct arch_uprobe_task *at, struct pt_regs *regs,

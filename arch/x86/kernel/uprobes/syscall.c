@@ -19,20 +19,21 @@
  * after the call, as with the true entry, which returns by iret: nothing to do.
  */
 #include <linux/bug.h>
+#include <linux/cpufeature.h>
 #include <linux/entry-common.h>
 #include <linux/errno.h>
 #include <linux/irqflags.h>
 #include <linux/nospec.h>
+#include <linux/randomize_kstack.h>
 #include <linux/sched.h>
 #include <linux/syscalls.h>
+#include <linux/thread_info.h>
 #include <asm/asm.h>
-#include <asm/cpufeature.h>
 #include <asm/nospec-branch.h>
 #include <asm/processor-flags.h>
 #include <asm/ptrace.h>
 #include <asm/segment.h>
 #include <asm/syscall.h>
-#include <asm/thread_info.h>
 #include <asm/unistd.h>
 
 #include "internal.h"
@@ -139,6 +140,7 @@ void arch_uprobe_syscall(const struct arch_uprobe *au, struct pt_regs *regs)
 	enum uprobe_syscall_entry entry = au->op;
 	unsigned long next = regs->ip + au->len;
 
+	add_random_kstack_offset();
 	regs->ip = au->is64 ? next : (u32)next;
 	mark_software_event(regs);
 	forget_branches();

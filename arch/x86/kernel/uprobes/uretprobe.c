@@ -7,6 +7,7 @@
 #include <linux/sched/signal.h>
 #include <linux/syscalls.h>
 #include <linux/uaccess.h>
+#include <asm/cpufeature.h>
 #include <asm/ptrace.h>
 #include <asm/shstk.h>
 #include <asm/uprobes.h>
@@ -46,12 +47,13 @@ int arch_uretprobe_read(const struct pt_regs *regs, unsigned long *slot, unsigne
 	return read_ret(regs, *slot, ret);
 }
 
-int arch_uretprobe_write(const struct pt_regs *regs, unsigned long slot, unsigned long ret)
+int arch_uretprobe_write(const struct pt_regs *regs, unsigned long slot, unsigned long ret,
+			 unsigned long old)
 {
-	unsigned long old;
-
-	if (read_ret(regs, slot, &old) || write_ret(regs, slot, ret))
+	if (write_ret(regs, slot, ret))
 		return -EFAULT;
+	if (!cpu_feature_enabled(X86_FEATURE_USER_SHSTK))
+		return 0;
 
 	/* A ret compares the two stacks: both change, or none. */
 	if (shstk_update_last_frame(ret)) {

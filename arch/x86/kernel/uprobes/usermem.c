@@ -109,8 +109,8 @@ static bool resolve_fault(const struct access *a, unsigned long addr)
 {
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
-	bool unlocked = false;
-	int pkey = 0, err;
+	vm_fault_t fault;
+	int pkey = 0;
 
 	if (addr >= TASK_SIZE_MAX) {
 		raise_pf(a, addr, X86_PF_PROT, SIGSEGV, SEGV_MAPERR);
@@ -135,29 +135,32 @@ static bool resolve_fault(const struct access *a, unsigned long addr)
 		raise_pkey(a, addr, pkey);
 		return false;
 	}
-	err = fixup_user_fault(mm, addr, FAULT_FLAG_USER | (a->write ? FAULT_FLAG_WRITE : 0),
-			       &unlocked);
-	mmap_read_unlock(mm);
-
-	switch (err) {
-	case 0:
+	fault = handle_mm_fault(vma, addr, FAULT_FLAG_DEFAULT | FAULT_FLAG_USER |
+				(a->write ? FAULT_FLAG_WRITE : 0), NULL);
+	if (fault & VM_FAULT_COMPLETED)
 		return true;
-	case -EFAULT:
-		raise_pf(a, addr, 0, SIGBUS, BUS_ADRERR);
-		return false;
-	case -EHWPOISON:
-		note_trap(X86_TRAP_PF, X86_PF_USER);
-		current->thread.cr2 = addr;
-		force_sig_mceerr(BUS_MCEERR_AR, (void __user *)addr, PAGE_SHIFT);
-		return false;
-	case -ENOMEM:
+	/* The page does not come before a signal is taken: out, and once more. */
+	if (fault & VM_FAULT_RETRY)
+		return !signal_pending(current);
+	mmap_read_unlock(mm);
+	if (!(fault & VM_FAULT_ERROR))
+		return true;
+
+	if (fault & VM_FAULT_OOM) {
 		/* Wait for the OOM killer as the fault handler does. */
 		pagefault_out_of_memory();
 		return !fatal_signal_pending(current);
-	default:
-		/* Killed. */
-		return false;
 	}
+	if (fault & (VM_FAULT_HWPOISON | VM_FAULT_HWPOISON_LARGE)) {
+		note_trap(X86_TRAP_PF, X86_PF_USER | (a->write ? X86_PF_WRITE : 0));
+		current->thread.cr2 = addr;
+		force_sig_mceerr(BUS_MCEERR_AR, (void __user *)addr, PAGE_SHIFT);
+	} else if (fault & VM_FAULT_SIGSEGV) {
+		raise_pf(a, addr, 0, SIGSEGV, SEGV_MAPERR);
+	} else {
+		raise_pf(a, addr, 0, SIGBUS, BUS_ADRERR);
+	}
+	return false;
 }
 
 /* Which of the two pages it may touch did it fail on? The CPU names that one. */
@@ -239,8 +242,8 @@ static int try_write(const struct access *a, u64 val)
 	}
 }
 
-bool uprobe_read_user(const struct pt_regs *regs, unsigned long addr, unsigned int width,
-		      bool stack, u64 *val)
+bool uprobe_read_carefully(const struct pt_regs *regs, unsigned long addr, unsigned int width,
+			   bool stack, u64 *val)
 {
 	struct access a = { .addr = addr, .width = width, .stack = stack };
 
@@ -252,8 +255,8 @@ bool uprobe_read_user(const struct pt_regs *regs, unsigned long addr, unsigned i
 	return true;
 }
 
-bool uprobe_write_user(const struct pt_regs *regs, unsigned long addr, unsigned int width,
-		       bool stack, u64 val)
+bool uprobe_write_carefully(const struct pt_regs *regs, unsigned long addr, unsigned int width,
+			    bool stack, u64 val)
 {
 	struct access a = { .addr = addr, .width = width, .write = true, .stack = stack };
 
@@ -296,7 +299,7 @@ static void set_ssp(u64 ssp)
 }
 
 /* Writes below the shadow stack pointer, which moves only in uprobe_shadow_commit(). */
-bool uprobe_shadow_push(unsigned long ret, u64 *ssp)
+bool uprobe_shadow_do_push(unsigned long ret, u64 *ssp)
 {
 	struct access a = { .width = sizeof(u64), .write = true };
 
@@ -313,7 +316,7 @@ bool uprobe_shadow_push(unsigned long ret, u64 *ssp)
 }
 
 /* True if there is none, or if it says that @ret is where to return to */
-bool uprobe_shadow_check(unsigned long ret, u64 *ssp)
+bool uprobe_shadow_do_check(unsigned long ret, u64 *ssp)
 {
 	struct access a = { .width = sizeof(u64) };
 	u64 val;
