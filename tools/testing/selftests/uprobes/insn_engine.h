@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Executes the rows of insn_table without and with a probe on each, from the
- * same registers, flags, stack and data, and compares what they leave behind.
+ * same registers, flags, stack and data, and compares what they leave behind;
+ * for each way past an instruction that the kernel can be made to take.
  */
 #ifndef UPROBES_SELFTEST_INSN_ENGINE_H
 #define UPROBES_SELFTEST_INSN_ENGINE_H
 
-#include "common.h"
+#include "bulk.h"
 
 #include <asm/prctl.h>
 #include <setjmp.h>
 #include <sys/auxv.h>
-#include <sys/resource.h>
 
 #include "targets.h"
 
@@ -35,9 +35,7 @@ struct subject {
 	const struct insn_entry *e;
 	uint8_t *code;
 	struct where where;
-	struct probe probe;
 	bool runs;
-	int error;
 };
 
 static struct subject subjects[MAX_INSNS];
@@ -168,6 +166,7 @@ static int run_once(const struct subject *s, unsigned int run, struct outcome *o
 {
 	int sig;
 
+	memset(o, 0, sizeof(*o));
 	prepare(&o->st, s, run);
 	sig = sigsetjmp(on_signal, 1);
 	if (!sig) {
@@ -178,7 +177,7 @@ static int run_once(const struct subject *s, unsigned int run, struct outcome *o
 	memcpy(o->data, insn_data, PAGE);
 	memcpy(o->stack, stack, PAGE);
 
-	/* Where the last x87 instruction stood is not promised (Documentation). */
+	/* Not every CPU keeps over a switch of threads where an x87 instruction was. */
 	memset(o->st.fx + 6, 0, 18);
 	return sig;
 }
@@ -226,7 +225,6 @@ static void report(const struct subject *s, unsigned int run, const struct outco
 	report_bytes("stack", want->stack, got->stack, PAGE, STACK_TOP);
 }
 
-/* All subjects: natively, then probed. Returns how many things were wrong. */
 static bool add_table_in_place(void)
 {
 	for (const struct insn_entry *e = insn_table; e < insn_table_end; e++) {
@@ -240,11 +238,91 @@ static bool add_table_in_place(void)
 	return true;
 }
 
-static int compare_all(struct __test_metadata *_metadata, int at_least)
+/* What a handler does wrong, at the instruction of that text */
+struct spoiling {
+	const char *text;
+	struct bulk_spoil how;
+};
+
+/* The subjects that run, with a probe on each of them. Returns what was wrong. */
+static int compare_probed(struct __test_metadata *_metadata, const struct outcome *native,
+			  int at_least, const struct spoiling *spoiling)
 {
-	struct outcome *native, probed, scratch;
+	int file = open(subjects[0].where.path, O_RDONLY | O_CLOEXEC);
+	const struct subject *running[MAX_INSNS];
+	int wrong = 0, refused = 0, n = 0, sig;
+	uint64_t offsets[MAX_INSNS];
+	struct outcome probed;
+	struct bulk b;
+
+	for (int i = 0; i < nr_subjects; i++) {
+		if (!subjects[i].runs)
+			continue;
+		offsets[n] = subjects[i].where.offset;
+		running[n++] = &subjects[i];
+	}
+	ASSERT_LE(0, file);
+	ASSERT_EQ(0, bulk_open(&b));
+	ASSERT_EQ(0, bulk_add(&b, file, offsets, n));
+	print_strategies(file);
+	for (int i = 0; spoiling && i < n; i++) {
+		struct bulk_spoil how = spoiling->how;
+
+		how.index = i;
+		if (!strcmp(text_of(running[i]->e), spoiling->text))
+			ASSERT_EQ(0, ioctl(b.fd, BULK_SPOIL, &how));
+	}
+
+	for (int i = 0; i < n; i++) {
+		const struct subject *s = running[i];
+		bool bad = false;
+
+		if (b.errors[i]) {
+			bool must = s->e->flags & F_MUST;
+
+			printf("# '%s': refused%s, %d\n", text_of(s->e), must ? "" : " (may be)",
+			       b.errors[i]);
+			EXPECT_TRUE(b.errors[i] == -EOPNOTSUPP || b.errors[i] == -ENOEXEC);
+			refused++;
+			wrong += must;
+			continue;
+		}
+		for (unsigned int r = 0; r < NR_RUNS; r++) {
+			const struct outcome *want = &native[(s - subjects) * NR_RUNS + r];
+
+			sig = run_once(s, r, &probed);
+			if (sig) {
+				printf("# '%s': signal %d\n", text_of(s->e), sig);
+				bad = true;
+			} else if (memcmp(want, &probed, sizeof(probed))) {
+				if (!bad)
+					report(s, r, want, &probed);
+				bad = true;
+			}
+		}
+		ASSERT_EQ(0, bulk_hits(&b));
+		if (b.counts[i] != NR_RUNS) {
+			printf("# '%s': %llu hits for %zu executions\n", text_of(s->e),
+			       (unsigned long long)b.counts[i], NR_RUNS);
+			bad = true;
+		}
+		wrong += bad;
+	}
+	bulk_close(&b);
+	bulk_free(&b);
+	close(file);
+	printf("# %d instructions probed, %d refused, %d not on this CPU, %d wrong\n",
+	       n - refused, refused, nr_subjects - n, wrong);
+	fflush(stdout);
+	EXPECT_LE(at_least, n - refused);
+	return wrong;
+}
+
+/* What the subjects leave behind without probes. */
+static struct outcome *run_natively(struct __test_metadata *_metadata)
+{
 	static const int caught[] = { SIGILL, SIGSEGV, SIGBUS, SIGFPE, SIGTRAP };
-	int wrong = 0, ran = 0, refused = 0, absent = 0, err, sig;
+	struct outcome *native, scratch;
 	struct sigaction sa = {
 		.sa_handler = back_out,
 		.sa_flags = SA_ONSTACK,
@@ -253,83 +331,63 @@ static int compare_all(struct __test_metadata *_metadata, int at_least)
 		.ss_sp = altstack,
 		.ss_size = sizeof(altstack),
 	};
-	struct rlimit files = { 4096, 4096 };
 
-	setrlimit(RLIMIT_NOFILE, &files);
 	sigaltstack(&ss, NULL);
 	for (unsigned int i = 0; i < ARRAY_SIZE(caught); i++)
 		sigaction(caught[i], &sa, NULL);
 	insn_have_avx = __builtin_cpu_supports("avx");
 
 	native = calloc(nr_subjects * NR_RUNS, sizeof(*native));
-	ASSERT_NE(native, NULL);
-
-	for (int i = 0; i < nr_subjects; i++) {
+	for (int i = 0; native && i < nr_subjects; i++) {
 		struct subject *s = &subjects[i];
 
 		s->runs = runs_here(s, &scratch);
-		absent += !s->runs;
 		for (unsigned int r = 0; s->runs && r < NR_RUNS; r++)
-			ASSERT_EQ(0, run_once(s, r, &native[i * NR_RUNS + r]));
+			EXPECT_EQ(0, run_once(s, r, &native[i * NR_RUNS + r]));
 	}
+	return native;
+}
 
-	for (int i = 0; i < nr_subjects; i++) {
-		struct subject *s = &subjects[i];
+/* All subjects: natively, then probed in each way. Returns what was wrong. */
+static int compare_all(struct __test_metadata *_metadata, int at_least)
+{
+	struct outcome *native = run_natively(_metadata);
+	char avoid[32];
+	int wrong = 0;
 
-		if (!s->runs)
-			continue;
-		err = probe_task(&s->probe, s->where.path, s->where.offset, 0, 0);
-		s->error = err;
-		if (!err)
-			continue;
-		refused++;
-		if (s->e->flags & F_MUST) {
-			printf("# '%s': refused, %d\n", text_of(s->e), err);
-			wrong++;
-		} else {
-			printf("# '%s': refused (may be)\n", text_of(s->e));
-			EXPECT_TRUE(err == -KERNEL_ENOTSUPP || err == -ENOEXEC);
-		}
+	ASSERT_NE(native, NULL);
+	ASSERT_LT(0, read_text(AVOID, avoid, sizeof(avoid)));
+	for (unsigned int i = 0; i < ARRAY_SIZE(ways); i++) {
+		printf("# %s:\n", ways[i].name);
+		ASSERT_EQ(0, write_text(AVOID, 0, "%u\n", ways[i].avoid));
+		wrong += compare_probed(_metadata, native, at_least, NULL);
 	}
-
-	for (int i = 0; i < nr_subjects; i++) {
-		struct subject *s = &subjects[i];
-		bool bad = false;
-		uint64_t hits;
-
-		if (!s->runs || s->error)
-			continue;
-		ran++;
-		for (unsigned int r = 0; r < NR_RUNS; r++) {
-			struct outcome *n = &native[i * NR_RUNS + r];
-
-			sig = run_once(s, r, &probed);
-			if (sig) {
-				printf("# '%s': signal %d\n", text_of(s->e), sig);
-				bad = true;
-			} else if (memcmp(n, &probed, sizeof(probed))) {
-				if (!bad)
-					report(s, r, n, &probed);
-				bad = true;
-			}
-		}
-		hits = probe_hits(&s->probe);
-		if (hits != NR_RUNS) {
-			printf("# '%s': %llu hits for %zu executions\n", text_of(s->e),
-			       (unsigned long long)hits, NR_RUNS);
-			bad = true;
-		}
-		wrong += bad;
-	}
-	for (int i = 0; i < nr_subjects; i++)
-		probe_close(&subjects[i].probe);
-
-	printf("# %d instructions probed, %d refused, %d not on this CPU, %d wrong\n",
-	       ran, refused, absent, wrong);
-	fflush(stdout);
-	EXPECT_LE(at_least, ran);
+	EXPECT_EQ(0, write_text(AVOID, 0, "%s", avoid));
 	free(native);
 	return wrong;
+}
+
+/* Does it notice? Exactly the one that is spoiled has to be wrong. */
+static void compare_spoiled(struct __test_metadata *_metadata, const char *text)
+{
+	struct outcome *native = run_natively(_metadata);
+	const struct spoiling spoilings[] = {
+		{ "no such instruction", { .how = SPOIL_REGISTER } },
+		{ text, { .how = SPOIL_REGISTER } },
+		{ text, { .how = SPOIL_FLAG } },
+		{ text, { .how = SPOIL_MEMORY, .arg = (unsigned long)insn_data + 10 } },
+		{ text, { .how = SPOIL_VECTOR } },
+		{ text, { .how = sizeof(long) == 8 ? SPOIL_BASE : SPOIL_FLAG } },
+		{ text, { .how = SPOIL_MISSED } },
+		{ text, { .how = SPOIL_DOUBLE } },
+	};
+
+	ASSERT_NE(native, NULL);
+	for (unsigned int i = 0; i < ARRAY_SIZE(spoilings); i++) {
+		printf("# spoiled, %u: '%s'\n", spoilings[i].how.how, spoilings[i].text);
+		EXPECT_EQ(i > 0, compare_probed(_metadata, native, 1, &spoilings[i]));
+	}
+	free(native);
 }
 
 #endif /* UPROBES_SELFTEST_INSN_ENGINE_H */

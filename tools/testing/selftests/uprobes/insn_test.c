@@ -51,6 +51,13 @@ TEST(across_pages)
 	codefile_drop(&file);
 }
 
+/* A handler does what a wrong way past a nop would do. */
+TEST(self_test)
+{
+	ASSERT_TRUE(add_table_in_place());
+	compare_spoiled(_metadata, "nop");
+}
+
 int main(int argc, char **argv)
 {
 	return uprobes_test_main(argc, argv);

@@ -57,7 +57,7 @@ FIXTURE_SETUP(module)
 		SKIP(return, "no uprobe_test.ko: make -C KERNEL M=.../modules");
 	syscall(SYS_delete_module, "uprobe_test", 0);
 	gen_image(self->image, PAGE / GEN_SIZE);
-	memcpy(self->image + REFUSED_AT, "\x0f\x05", 2);
+	memcpy(self->image + REFUSED_AT, "\xf1\x90", 2);
 	ASSERT_EQ(0, codefile_make(&self->file, self->image, PAGE));
 	self->text = codefile_map(&self->file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
 	ASSERT_NE(MAP_FAILED, self->text);

@@ -15,6 +15,13 @@ TEST(alone)
 	EXPECT_EQ(0, compare_all(_metadata, 100));
 }
 
+/* A handler does what a wrong way past one of them would do. */
+TEST(self_test)
+{
+	ASSERT_TRUE(add_table_in_place());
+	compare_spoiled(_metadata, "nopl insn_data+1024(%rip)");
+}
+
 #define NR_THREADS	8
 #define NR_ROUNDS	3000
 

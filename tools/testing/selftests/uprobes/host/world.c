@@ -26,16 +26,17 @@ struct vm_area_struct *vma_lookup(struct mm_struct *mm, unsigned long addr)
 	return world.read_only && addr >= world.read_only ? &read_only : &whole;
 }
 
-void fpregs_lock_and_load(void)
+static bool fpu_loaded;
+
+void switch_fpu_return(void)
 {
-	if (world.xstate)
-		asm volatile("xrstor64 (%0)" : : "r" (world.xstate), "a" (-1), "d" (-1)
-			     : "memory");
+	asm volatile("xrstor64 (%0)" : : "r" (world.xstate), "a" (-1), "d" (-1) : "memory");
+	fpu_loaded = true;
 }
 
-void fpregs_unlock(void)
+void host_irq_restore(void)
 {
-	if (world.xstate)
-		asm volatile("xsave64 (%0)" : : "r" (world.xstate), "a" (-1), "d" (-1)
-			     : "memory");
+	if (fpu_loaded)
+		asm volatile("xsave64 (%0)" : : "r" (world.xstate), "a" (-1), "d" (-1) : "memory");
+	fpu_loaded = false;
 }

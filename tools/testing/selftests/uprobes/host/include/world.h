@@ -236,11 +236,12 @@ static inline u32 read_pkru(void)
 
 #define X86_FEATURE_FSGSBASE	1
 #define X86_FEATURE_FXSR	2
+#define X86_FEATURE_USER_SHSTK	4
 #define X86_BUG_NULL_SEG	3
 
 static inline bool boot_cpu_has(int what)
 {
-	return what == X86_FEATURE_FSGSBASE ? world.fsgsbase : true;
+	return what == X86_FEATURE_FSGSBASE ? world.fsgsbase : what != X86_FEATURE_USER_SHSTK;
 }
 
 #define X86_VENDOR_INTEL	0
@@ -272,7 +273,7 @@ static inline bool boot_cpu_has_bug(int what)
 #define preempt_disable()	do { } while (0)
 #define preempt_enable()	do { } while (0)
 #define local_irq_save(flags)	((flags) = 0)
-#define local_irq_restore(flags)	((void)(flags))
+#define local_irq_restore(flags)	((void)(flags), host_irq_restore())
 
 /* 512 bytes, with what the 32-bit form has in the same place */
 struct fxregs_state {
@@ -289,9 +290,12 @@ struct fxregs_state {
 	u32 rest[120];
 };
 
-/* The thread's FPU registers become the CPU's, and again the thread's. */
-void fpregs_lock_and_load(void);
-void fpregs_unlock(void);
+/*
+ * The thread's FPU registers become the CPU's, and with the end of the stretch
+ * without interrupts again the thread's.
+ */
+void switch_fpu_return(void);
+void host_irq_restore(void);
 
 /* ------------------------------------------------------------------ */
 /* Memory and signals						      */
@@ -301,6 +305,7 @@ void fpregs_unlock(void);
 #define VM_WRITE		2UL
 #define VM_EXEC			4UL
 #define VM_SHADOW_STACK		0UL
+#define FAULT_FLAG_DEFAULT	0
 #define FAULT_FLAG_USER		1
 #define FAULT_FLAG_WRITE	2
 #ifndef EHWPOISON
@@ -321,6 +326,11 @@ static inline void pagefault_enable(void) { }
 static inline void pagefault_out_of_memory(void) { }
 static inline void user_access_end(void) { }
 
+static inline bool signal_pending(struct task_struct *task)
+{
+	return false;
+}
+
 static inline bool fatal_signal_pending(struct task_struct *task)
 {
 	return false;
@@ -337,11 +347,22 @@ static inline int vma_pkey(const struct vm_area_struct *vma)
 	return 0;
 }
 
+typedef unsigned int vm_fault_t;
+
+#define VM_FAULT_OOM		0x01
+#define VM_FAULT_SIGBUS		0x02
+#define VM_FAULT_HWPOISON	0x10
+#define VM_FAULT_HWPOISON_LARGE	0x20
+#define VM_FAULT_SIGSEGV	0x40
+#define VM_FAULT_RETRY		0x400
+#define VM_FAULT_COMPLETED	0x4000
+#define VM_FAULT_ERROR		0x73
+
 /* What is in the block has been mapped from the beginning. */
-static inline int fixup_user_fault(struct mm_struct *mm, unsigned long addr, unsigned int flags,
-				   bool *unlocked)
+static inline vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long addr,
+					 unsigned int flags, struct pt_regs *regs)
 {
-	return -EFAULT;
+	return VM_FAULT_SIGBUS;
 }
 
 static inline size_t fault_in_readable(const char *p, size_t n)
@@ -418,10 +439,16 @@ static inline void force_sig_mceerr(int code, const void *addr, short lsb)
 
 /* The flag TF is never set where an emulator runs here. */
 #define TIF_BLOCKSTEP		0
+#define TIF_NEED_FPU_LOAD	1
 
 static inline bool test_thread_flag(int flag)
 {
-	return false;
+	return flag == TIF_NEED_FPU_LOAD && world.xstate;
+}
+
+static inline void set_task_blockstep(struct task_struct *task, bool on)
+{
+	assert(0);
 }
 
 static inline void send_sigtrap(struct pt_regs *regs, int error_code, int si_code)
