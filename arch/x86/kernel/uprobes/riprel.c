@@ -22,8 +22,8 @@
  */
 static bool is_ignored(u8 byte)
 {
-	return byte == PREFIX_FS || byte == PREFIX_GS || byte == 0x26 || byte == 0x2e || byte == 0x36 || byte == 0x3e ||
-	       (byte & 0xf0) == 0x40;
+	return byte == PREFIX_FS || byte == PREFIX_GS || byte == 0x26 || byte == 0x2e ||
+	       byte == 0x36 || byte == 0x3e || (byte & 0xf0) == 0x40;
 }
 
 /*

@@ -138,24 +138,23 @@ bool arch_uprobe_long_int3(const u8 *bytes)
 	return bytes[0] == 0xcd && bytes[1] == 3;
 }
 
-#define LOW(n)	((n) >= 8 ? ~0ULL : (1ULL << (8 * (n) % 64)) - 1)
-#define BOTH(n)	{ LOW(n), (n) > 8 ? LOW((n) - 8) : 0 }
-
-/* Of the two words at an instruction, the bytes that belong to it, by its length */
-static const u64 insn_mask[MAX_UINSN_BYTES][2] = {
-	BOTH(0), BOTH(1), BOTH(2), BOTH(3), BOTH(4), BOTH(5), BOTH(6), BOTH(7),
-	BOTH(8), BOTH(9), BOTH(10), BOTH(11), BOTH(12), BOTH(13), BOTH(14), BOTH(15),
+/* The first n bytes of a word */
+static const u64 low_bytes[sizeof(u64) + 1] = {
+	0, 0xff, 0xffff, 0xffffff, 0xffffffff, 0xffffffffff, 0xffffffffffff, 0xffffffffffffff,
+	~0ULL,
 };
 
 /* Is it the instruction, but for its first byte, which is int3? */
 static bool planted(const struct arch_uprobe *au, const u64 *text)
 {
-	const u64 *mask = insn_mask[au->len % MAX_UINSN_BYTES];
+	unsigned int first = min_t(unsigned int, au->len, sizeof(u64));
+	unsigned int second = min_t(unsigned int, au->len - first, sizeof(u64));
 	u64 insn[2];
 
 	memcpy(insn, au->insn, sizeof(insn));
-	return ((insn[0] ^ text[0]) & mask[0]) == (u8)(au->insn[0] ^ UPROBE_SWBP_INSN) &&
-	       !((insn[1] ^ text[1]) & mask[1]);
+	return ((insn[0] ^ text[0]) & low_bytes[first]) ==
+			(u8)(au->insn[0] ^ UPROBE_SWBP_INSN) &&
+	       !((insn[1] ^ text[1]) & low_bytes[second]);
 }
 
 static_assert(MAX_UINSN_BYTES == 2 * sizeof(u64));

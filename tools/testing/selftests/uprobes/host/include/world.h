@@ -347,7 +347,7 @@ static inline int vma_pkey(const struct vm_area_struct *vma)
 	return 0;
 }
 
-typedef unsigned int vm_fault_t;
+#define vm_fault_t		unsigned int
 
 #define VM_FAULT_OOM		0x01
 #define VM_FAULT_SIGBUS		0x02
