@@ -370,6 +370,37 @@ struct fx_image {
 	struct fxregs_state fx;
 } __aligned(16);
 
+#ifdef CONFIG_X86_64
+static void fix_pointers_64(struct fxregs_state *fx, const struct arch_uprobe *au,
+			    unsigned long vaddr, unsigned long slot)
+{
+	unsigned long reached = slot + au->xol_len + au->mem.disp;
+
+	asm volatile("fxsave64 %0" : "=m" (*fx));
+	if (fx->rip != slot)
+		return;
+	fx->rip = vaddr;
+	if ((au->fixups & UPROBE_FIX_BORROW) && fx->rdp == reached)
+		fx->rdp = vaddr + au->len + au->mem.disp;
+	asm volatile("fxrstor64 %0" : : "m" (*fx));
+}
+#else
+static void fix_pointers_64(struct fxregs_state *fx, const struct arch_uprobe *au,
+			    unsigned long vaddr, unsigned long slot)
+{
+}
+#endif
+
+/* With the selectors that 32-bit code is shown */
+static void fix_pointers_32(struct fxregs_state *fx, unsigned long vaddr, unsigned long slot)
+{
+	asm volatile("fxsave %0" : "=m" (*fx));
+	if (fx->fip != slot)
+		return;
+	fx->fip = vaddr;
+	asm volatile("fxrstor %0" : : "m" (*fx));
+}
+
 /*
  * An x87 instruction leaves its address behind, and its operand's, as fnstenv,
  * fxsave and signal frames show. Where that is the slot put the original's.
@@ -377,9 +408,7 @@ struct fx_image {
 static void fix_fpu_pointers(const struct arch_uprobe *au, unsigned long vaddr,
 			     unsigned long slot)
 {
-	unsigned long reached = slot + au->xol_len + au->mem.disp;
 	struct fx_image image;
-	struct fxregs_state *fx = &image.fx;
 	unsigned long flags;
 
 	if (!boot_cpu_has(X86_FEATURE_FXSR))
@@ -388,21 +417,10 @@ static void fix_fpu_pointers(const struct arch_uprobe *au, unsigned long vaddr,
 	local_irq_save(flags);
 	if (test_thread_flag(TIF_NEED_FPU_LOAD))
 		switch_fpu_return();
-#ifdef CONFIG_X86_64
-	asm volatile("fxsave64 %0" : "=m" (*fx));
-	if (fx->rip == slot) {
-		fx->rip = vaddr;
-		if ((au->fixups & UPROBE_FIX_BORROW) && fx->rdp == reached)
-			fx->rdp = vaddr + au->len + au->mem.disp;
-		asm volatile("fxrstor64 %0" : : "m" (*fx));
-	}
-#else
-	asm volatile("fxsave %0" : "=m" (*fx));
-	if (fx->fip == slot) {
-		fx->fip = vaddr;
-		asm volatile("fxrstor %0" : : "m" (*fx));
-	}
-#endif
+	if (au->is64)
+		fix_pointers_64(&image.fx, au, vaddr, slot);
+	else
+		fix_pointers_32(&image.fx, vaddr, slot);
 	local_irq_restore(flags);
 }
 

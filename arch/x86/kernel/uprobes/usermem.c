@@ -100,6 +100,14 @@ static void raise_pkey(const struct access *a, unsigned long addr, int pkey)
 	force_sig_pkuerr((void __user *)addr, pkey);
 }
 
+/* Does the CPU find a page there, if one that it may not access as it wants? */
+static unsigned long page_present(unsigned long addr)
+{
+	u8 byte;
+
+	return copy_from_user_nofault(&byte, (u8 __user *)addr, 1) ? 0 : X86_PF_PROT;
+}
+
 /*
  * Resolves a fault at @addr the way a fault from user mode is resolved (with
  * userfaultfd this is not the same as one from the kernel), or raises the signal.
@@ -126,7 +134,7 @@ static bool resolve_fault(const struct access *a, unsigned long addr)
 	}
 	if (!vma_permits(vma, a->write)) {
 		mmap_read_unlock(mm);
-		raise_pf(a, addr, X86_PF_PROT, SIGSEGV, SEGV_ACCERR);
+		raise_pf(a, addr, page_present(addr), SIGSEGV, SEGV_ACCERR);
 		return false;
 	}
 	if (!arch_vma_access_permitted(vma, a->write, false, false)) {

@@ -365,6 +365,14 @@ static inline vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned lo
 	return VM_FAULT_SIGBUS;
 }
 
+static inline long copy_from_user_nofault(void *to, const void *from, size_t n)
+{
+	if (!host_access_ok((unsigned long)from, n, false))
+		return -EFAULT;
+	memcpy(to, from, n);
+	return 0;
+}
+
 static inline size_t fault_in_readable(const char *p, size_t n)
 {
 	return host_access_ok((unsigned long)p, n, false) ? 0 : n;
