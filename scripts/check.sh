@@ -20,7 +20,9 @@
 what=$1
 only_one check
 PICK=${TESTS:-64/*,32/*}
-LIMIT=${LIMIT:-1200}
+LIMIT=${LIMIT:-1800}
+# All but the longest: every_insn, insn_list and many_probes
+BRIEF='64/[!eim]*,64/insn_test,64/mmap*,64/module*,32/[!i]*,32/insn_32*'
 RUNS=()
 
 # A machine that fails is one of the results, not the end of the script.
@@ -37,8 +39,9 @@ base=$OUT
 
 case $what in
 check)
-	machine max "$base" CPU=max,vendor=GenuineIntel TESTS="$PICK" LIMIT="$LIMIT" APPEND=kunit.enable=1
-	machine nehalem "$base" CPU=Nehalem SMP=4 TESTS="$PICK" LIMIT="$LIMIT"
+	machine max "$base" CPU=max,vendor=GenuineIntel MEM=2G TESTS="$PICK" LIMIT="$LIMIT" EACH=600 \
+		APPEND=kunit.enable=1
+	machine nehalem "$base" CPU=Nehalem SMP=4 TESTS="${TESTS:-$BRIEF}" LIMIT="$LIMIT"
 	if [ -z "$SUFFIX" ] && [ -z "${TESTS:-}" ]; then
 		machine few-slots "$base" "TESTS=64/slots*,64/step*,64/race*,32/step*" \
 			LIMIT="$LIMIT" APPEND="kunit.enable=0 uprobes.xol_slots=6"
