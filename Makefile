@@ -5,7 +5,7 @@
 
 export OUT ARCH KSRC EXTRA_CONFIG JOBS TESTS LIMIT FILES LEAST_ACCEPTED LEAST_ONE
 
-.PHONY: help run check check-debug kunit clients host census bench bench-quick
+.PHONY: help run check check-debug kunit clients host census traps bench bench-quick
 .PHONY: tree kernel modules stock debug image patch footprint lint clean distclean
 
 help:			## this list
@@ -38,6 +38,9 @@ host: tree		## the arch half in user space: against Zydis, executed, fuzzed, sel
 
 census: tree		## share of accepted and of boosted instructions in FILES, or in Debian
 	@scripts/census.sh
+
+traps: modules		## exceptions per hit, with a probe on every instruction of a program
+	@scripts/traps.sh
 
 bench: modules stock	## guest instructions per hit, beside stock 6.12
 	@scripts/tests.sh stock

@@ -48,8 +48,13 @@ pack() {
 			*) cp "$program" "$dir/tests/64/" ;;
 			esac
 		done
-		# Not a test: make bench asks for it.
-		[ "$ARCH" = i386 ] || cp "$PROGRAMS/bench" "$dir/tests/bench/"
+		# Not tests: make bench and make traps ask for them.
+		[ "$ARCH" = i386 ] || cp "$PROGRAMS/bench" "$PROGRAMS/traps" "$dir/tests/bench/"
+		if [ -d "$PROGRAMS/data" ]; then
+			mkdir "$dir/tests/32/data"
+			cp "$PROGRAMS/data/insns.32" "$dir/tests/32/data/"
+			[ "$ARCH" = i386 ] || cp -r "$PROGRAMS/data" "$dir/tests/64/"
+		fi
 		find "$MODULES" "$OBJ/samples" -name '*.ko' -print0 | xargs -0 -r cp -t "$dir/tests/modules"
 	fi
 	mke2fs -q -F -t ext4 -O ^has_journal -E root_owner=0:0 -d "$dir" "$image" 256m
@@ -58,7 +63,8 @@ pack() {
 
 [ -d "$OBJ" ] || die "the $VARIANT kernel is not built" "make $VARIANT"
 if [ "$ARCH" = i386 ]; then BITS=32; else BITS=64; fi
-need_packages gcc libc6-dev gcc-multilib libc6-dev-i386 e2fsprogs rsync ccache
+need_packages gcc libc6-dev gcc-multilib libc6-dev-i386 e2fsprogs rsync ccache libzydis-dev
+need_packages busybox-static bash mawk libssl3 libstdc++6
 only_one "tests-$VARIANT$SUFFIX"
 build_init
 if [ "${2:-}" = guest ]; then
