@@ -61,7 +61,9 @@ static int release_left(struct task_struct *task, void *arg)
 		return 0;
 	if (arch_uprobe_place(t->site->insn, task_pt_regs(task), t->slot) != UPROBE_ELSEWHERE)
 		return 0;
+	/* As in leave_slot(): what it did in the slot comes before. */
 	smp_store_release(&t->slot, 0);
+	/* The same for the site. */
 	smp_store_release(&t->site, NULL);
 	return 0;
 }
@@ -105,6 +107,7 @@ bool uprobe_threads_name_site(struct uprobe_mm *um, const struct uprobe_site *si
 		if (smp_load_acquire(&t->site) != site)
 			continue;
 		look_at(t);
+		/* And with the release in release_left(). */
 		found |= smp_load_acquire(&t->site) == site;
 	}
 	spin_unlock(&um->threads_lock);
@@ -129,6 +132,7 @@ bool uprobe_threads_name_slot(struct uprobe_mm *um, unsigned long slot)
 		if (smp_load_acquire(&t->slot) != slot)
 			continue;
 		look_at(t);
+		/* And with the release in release_left(). */
 		found |= smp_load_acquire(&t->slot) == slot;
 	}
 	spin_unlock(&um->threads_lock);

@@ -8,8 +8,8 @@
  * prefixes in the order that makes both agree.
  */
 #include <linux/kernel.h>
+#include <linux/processor.h>
 #include <linux/string.h>
-#include <asm/processor.h>
 
 #include "decode.h"
 

@@ -8,19 +8,19 @@
  * raised an exception. TF is set in two cases only, both rare: a signal waits for
  * the end of a boosted copy, or its way back is not open this time.
  */
+#include <linux/cpufeature.h>
 #include <linux/mm.h>
+#include <linux/pgtable.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
-#include <asm/cpufeature.h>
 #include <asm/debugreg.h>
 #include <asm/fpu/api.h>
 #include <asm/fpu/types.h>
 #include <asm/fsgsbase.h>
 #include <asm/gsseg.h>
 #include <asm/insn-eval.h>
-#include <asm/pgtable.h>
 #include <asm/pkru.h>
 #include <asm/processor-flags.h>
 #include <asm/ptrace.h>

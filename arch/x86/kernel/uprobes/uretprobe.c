@@ -3,11 +3,11 @@
  * User-space probes, x86: where a return address lies, and changing it.
  */
 #include <linux/compat.h>
+#include <linux/cpufeature.h>
 #include <linux/errno.h>
 #include <linux/sched/signal.h>
 #include <linux/syscalls.h>
 #include <linux/uaccess.h>
-#include <asm/cpufeature.h>
 #include <asm/ptrace.h>
 #include <asm/shstk.h>
 #include <asm/uprobes.h>

@@ -6,9 +6,9 @@
 #ifndef _X86_UPROBES_USERMEM_H
 #define _X86_UPROBES_USERMEM_H
 
+#include <linux/cpufeature.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
-#include <asm/cpufeature.h>
 #include <asm/processor-flags.h>
 #include <asm/ptrace.h>
 

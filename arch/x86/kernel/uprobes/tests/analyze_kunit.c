@@ -3,9 +3,9 @@
  * User-space probes, x86: bytes and the record that is made of them.
  */
 #include <linux/moduleparam.h>
+#include <linux/processor.h>
 #include <linux/string.h>
 #include <asm/ia32.h>
-#include <asm/processor.h>
 #include <asm/ptrace.h>
 
 #include "tests.h"
