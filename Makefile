@@ -3,7 +3,7 @@
 # The verbs of this repository. They are never copied into a kernel tree. The
 # work is in scripts/; each prints what it does and where its log is.
 
-export OUT ARCH KSRC EXTRA_CONFIG JOBS TESTS LIMIT FILES LEAST_ACCEPTED LEAST_ONE
+export OUT ARCH KSRC EXTRA_CONFIG JOBS TESTS LIMIT CPU FILES LEAST_ACCEPTED LEAST_ONE
 
 .PHONY: help run check check-debug kunit clients host census traps bench bench-quick
 .PHONY: tree kernel modules stock debug image patch footprint lint clean distclean
@@ -13,6 +13,7 @@ help:			## this list
 		awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 	@echo 'Settings: ARCH=i386, KSRC=a 6.12 tree or tar file, EXTRA_CONFIG=FILE, OUT=DIR,'
 	@echo '          JOBS=N, TESTS="64/insn*,32/*", LIMIT=seconds for one machine,'
+	@echo '          CPU=max,vendor=GenuineIntel (or another of QEMU) for bench,'
 	@echo '          FILES="..." for census, LEAST_ACCEPTED=PERCENT, LEAST_ONE=PERCENT'
 
 run: kernel image	## probe Debian's bash and libc in QEMU, show trace and summary

@@ -43,7 +43,7 @@ check)
 		APPEND=kunit.enable=1
 	machine nehalem "$base" CPU=Nehalem SMP=4 TESTS="${TESTS:-$BRIEF}" LIMIT="$LIMIT"
 	if [ -z "$SUFFIX" ] && [ -z "${TESTS:-}" ]; then
-		machine few-slots "$base" "TESTS=64/slots*,64/step*,64/race*,32/step*" \
+		machine few-slots "$base" "TESTS=64/slots*,64/step*,64/race*,64/boost*,64/rip*,32/step*" \
 			LIMIT="$LIMIT" APPEND="kunit.enable=0 uprobes.xol_slots=6"
 		machine clients "$base" DISK="$OUT/debian.img" TESTS=guest/clients.sh EACH=600
 	fi

@@ -499,13 +499,16 @@ bool uprobe_int3(struct pt_regs *regs)
 bool uprobe_debug(struct pt_regs *regs, unsigned long *dr6)
 {
 	struct uprobe_thread *t = uprobe_thread_of(current);
+	enum uprobe_place place;
 	bool ours;
 
 	if (likely(!t || t->state == THREAD_OUT))
 		return false;
-	uprobe_stat_inc(UPROBE_STAT_SECOND_TRAPS);
 	ours = arch_uprobe_own_debug(&t->arch, regs, dr6);
-	if (settle(t, regs) == UPROBE_BEFORE && arch_uprobe_single_steps(regs))
+	place = settle(t, regs);
+	if (place == UPROBE_BEHIND)
+		uprobe_stat_inc(UPROBE_STAT_SECOND_TRAPS);
+	else if (place == UPROBE_BEFORE && arch_uprobe_single_steps(regs))
 		/* Between two rounds of a rep: SIGTRAP is certain, at the original. */
 		abort_copy(t, regs);
 	return ours;
@@ -585,8 +588,10 @@ void uprobe_notify_resume(struct pt_regs *regs)
 
 /**
  * uprobe_get_trap_addr - where a thread that has trapped is, for its signal
- * @regs: its registers
+ * @regs: its registers; of a thread that is behind a copy they are put right, as
+ *	its signal frame shows them
  *
+ * Context: an exception of the current thread, from user or kernel mode.
  * Return: the original address if the thread is in a slot.
  */
 unsigned long uprobe_get_trap_addr(struct pt_regs *regs)

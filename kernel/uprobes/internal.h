@@ -105,7 +105,7 @@ enum uprobe_stat {
 	UPROBE_STAT_REPLANTED,	/* text had been given back to the file */
 	UPROBE_STAT_STEALS,	/* slots taken from other sites */
 	UPROBE_STAT_SLOT_WAITS,	/* every slot was being executed */
-	UPROBE_STAT_SECOND_TRAPS, /* exceptions behind a copy */
+	UPROBE_STAT_SECOND_TRAPS, /* exceptions behind a copy, whoever wanted them */
 	UPROBE_STAT_KICKS,	/* running threads asked whether they are in a slot */
 	UPROBE_STAT_AREAS,	/* areas made */
 	UPROBE_STAT_RETURNS,

@@ -5,8 +5,9 @@
  * The thread goes to user mode with its ip in the slot, and with the program's
  * own flags. All that is taken from it for that time is ip, a segment base where
  * the copy needs one, and thread.trap_nr, which tells afterwards whether the copy
- * raised an exception. TF is set in two cases only, both rare: a signal waits for
- * the end of a boosted copy, or its way back is not open this time.
+ * raised an exception. TF is used in three cases only, all rare: a signal waits for
+ * the end of a boosted copy, its way back is not open this time, or a debugger
+ * wants a stop at each branch, of which that way is none.
  */
 #include <linux/cpufeature.h>
 #include <linux/mm.h>

@@ -160,6 +160,7 @@ TEST(key_0_denied)
 	bool have;
 
 	have = __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & (1 << 4));
+	printf("# this CPU has %sprotection keys\n", have ? "" : "no ");
 	/* At a preemption the kernel would write there, and could not. */
 	if (__rseq_size)
 		ASSERT_EQ(0, syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset,
@@ -173,6 +174,7 @@ TEST(key_0_denied)
 			     "xor %%edx, %%edx; wrpkru"
 			     : "=S" (dx) : : "rax", "rbx", "rcx", "rdx", "memory", "cc", "xmm0");
 	else
+		/* Nobody can deny anything; what is left is that the loop is right. */
 		asm volatile("lea 1f(%%rip), %%rbx; jmp run_bare; 1:"
 			     : "+a" (ax), "=d" (dx) : : "rbx", "memory", "cc", "xmm0");
 	EXPECT_EQ(150, dx);

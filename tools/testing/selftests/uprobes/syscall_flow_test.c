@@ -244,10 +244,21 @@ TEST_F(sys, added_during_the_call)
 
 /* ---- processes and threads ---- */
 
+/* How the child ended, and what both saw; the parent got a number that differs. */
+static void note_family(struct record *rec, long pid, int wanted)
+{
+	int status = child_status(pid);
+
+	note(rec, "status %d", status);
+	must(rec, status == wanted, "status %d", status);
+	own.gpr[AX] = 0xf0;
+	note_regs(rec, "parent", &own);
+	note_regs(rec, "child", &sh->child);
+}
+
 static void sc_fork(const struct way *w, struct record *rec, long arg)
 {
 	long pid = call(w, &own, C_FORK, NULL);
-	int status;
 
 	if (!pid) {
 		sh->child = own;
@@ -255,12 +266,7 @@ static void sc_fork(const struct way *w, struct record *rec, long arg)
 	}
 	if (!must(rec, pid > 0, "fork: %ld", pid))
 		return;
-	status = child_status(pid);
-	note(rec, "status %d", status);
-	must(rec, status == 5, "status %d", status);
-	own.gpr[AX] = 0xf0;
-	note_regs(rec, "parent", &own);
-	note_regs(rec, "child", &sh->child);
+	note_family(rec, pid, 5);
 }
 
 TEST_F(sys, fork)
@@ -308,7 +314,6 @@ static void vfork_child(struct sys_regs *r)
 
 static void sc_vfork(const struct way *w, struct record *rec, long arg)
 {
-	int status;
 	long pid;
 
 	prepare(w, &own, C_VFORK, NULL);
@@ -317,12 +322,7 @@ static void sc_vfork(const struct way *w, struct record *rec, long arg)
 	pid = own.gpr[AX];
 	if (!must(rec, pid > 0, "vfork: %ld", pid))
 		return;
-	status = child_status(pid);
-	note(rec, "status %d", status);
-	must(rec, status == 7, "status %d", status);
-	own.gpr[AX] = 0xf0;
-	note_regs(rec, "parent", &own);
-	note_regs(rec, "child", &sh->child);
+	note_family(rec, pid, 7);
 }
 
 TEST_F(sys, vfork_and_exec)

@@ -5,6 +5,7 @@
  * the pushf. Not reentrant: one thread at a time.
  */
 #include "targets.h"
+#include "targets_regs.S"
 
 	.bss
 	.balign	8
@@ -25,12 +26,7 @@ mxcsr_default:	.long 0x1f80
 	.globl	insn_run
 	.type	insn_run, @function
 insn_run:
-	push	%rbx
-	push	%rbp
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
+	KEEP_REGS
 	mov	%rdi, run_state(%rip)
 	mov	%rsi, run_code(%rip)
 	mov	%rsp, run_sp(%rip)
@@ -42,17 +38,8 @@ insn_run:
 1:	fxrstor64 ST_FX(%rdi)
 	pushq	ST_FLAGS(%rdi)
 	popfq
-	mov	0(%rdi), %rax
-	mov	8(%rdi), %rcx
-	mov	16(%rdi), %rdx
-	mov	24(%rdi), %rbx
 	mov	32(%rdi), %rsp
-	mov	40(%rdi), %rbp
-	mov	48(%rdi), %rsi
-	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
-	mov	8*\n(%rdi), %r\n
-	.endr
-	mov	56(%rdi), %rdi
+	LOAD_REGS
 	jmp	*run_code(%rip)
 
 	.globl	insn_exit_branch, insn_exit_next
@@ -63,16 +50,7 @@ insn_exit_next:
 	movq	$0, run_path(%rip)
 1:	mov	%rdi, run_di(%rip)
 	mov	run_state(%rip), %rdi
-	mov	%rax, 0(%rdi)
-	mov	%rcx, 8(%rdi)
-	mov	%rdx, 16(%rdi)
-	mov	%rbx, 24(%rdi)
-	mov	%rsp, 32(%rdi)
-	mov	%rbp, 40(%rdi)
-	mov	%rsi, 48(%rdi)
-	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
-	mov	%r\n, 8*\n(%rdi)
-	.endr
+	SAVE_REGS
 	mov	run_sp(%rip), %rsp
 	pushfq
 	popq	ST_FLAGS(%rdi)
@@ -90,12 +68,7 @@ insn_exit_next:
 	vzeroupper
 1:	fninit
 	ldmxcsr	mxcsr_default(%rip)
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbp
-	pop	%rbx
+	GIVE_BACK_REGS
 	ret
 	.size	insn_run, . - insn_run
 
@@ -105,10 +78,7 @@ insn_exit_next:
 	.globl	insn_run
 	.type	insn_run, @function
 insn_run:
-	push	%ebx
-	push	%ebp
-	push	%esi
-	push	%edi
+	KEEP_REGS
 	mov	20(%esp), %edi
 	mov	24(%esp), %esi
 	mov	%edi, run_state
@@ -122,14 +92,8 @@ insn_run:
 1:	fxrstor	ST_FX(%edi)
 	pushl	ST_FLAGS(%edi)
 	popf
-	mov	0(%edi), %eax
-	mov	4(%edi), %ecx
-	mov	8(%edi), %edx
-	mov	12(%edi), %ebx
 	mov	16(%edi), %esp
-	mov	20(%edi), %ebp
-	mov	24(%edi), %esi
-	mov	28(%edi), %edi
+	LOAD_REGS
 	jmp	*run_code
 
 	.globl	insn_exit_branch, insn_exit_next
@@ -140,13 +104,7 @@ insn_exit_next:
 	movl	$0, run_path
 1:	mov	%edi, run_di
 	mov	run_state, %edi
-	mov	%eax, 0(%edi)
-	mov	%ecx, 4(%edi)
-	mov	%edx, 8(%edi)
-	mov	%ebx, 12(%edi)
-	mov	%esp, 16(%edi)
-	mov	%ebp, 20(%edi)
-	mov	%esi, 24(%edi)
+	SAVE_REGS
 	mov	run_sp, %esp
 	pushf
 	popl	ST_FLAGS(%edi)
@@ -164,10 +122,7 @@ insn_exit_next:
 	vzeroupper
 1:	fninit
 	ldmxcsr	mxcsr_default
-	pop	%edi
-	pop	%esi
-	pop	%ebp
-	pop	%ebx
+	GIVE_BACK_REGS
 	ret
 	.size	insn_run, . - insn_run
 

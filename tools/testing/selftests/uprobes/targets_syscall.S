@@ -10,6 +10,7 @@
  * the parent's frame alone.
  */
 #include "targets_syscall.h"
+#include "targets_regs.S"
 
 #ifdef __x86_64__
 
@@ -20,12 +21,7 @@
 	.globl	\name, \name\()_insn, \name\()_next, \name\()_end
 	.type	\name, @function
 \name:
-	push	%rbx
-	push	%rbp
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
+	KEEP_REGS
 	push	%rdi
 	push	%rdi
 	mov	%ss, %eax
@@ -36,31 +32,13 @@
 	mov	%eax, %ss
 1:	pushq	SYS_FLAGS(%rdi)
 	popfq
-	mov	0(%rdi), %rax
-	mov	8(%rdi), %rcx
-	mov	16(%rdi), %rdx
-	mov	24(%rdi), %rbx
-	mov	40(%rdi), %rbp
-	mov	48(%rdi), %rsi
-	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
-	mov	8*\n(%rdi), %r\n
-	.endr
-	mov	56(%rdi), %rdi
+	LOAD_REGS
 \name\()_insn:
 	\insn
 \name\()_next:
 	mov	%rdi, (%rsp)
 	mov	8(%rsp), %rdi
-	mov	%rax, 0(%rdi)
-	mov	%rcx, 8(%rdi)
-	mov	%rdx, 16(%rdi)
-	mov	%rbx, 24(%rdi)
-	mov	%rsp, 32(%rdi)
-	mov	%rbp, 40(%rdi)
-	mov	%rsi, 48(%rdi)
-	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
-	mov	%r\n, 8*\n(%rdi)
-	.endr
+	SAVE_REGS
 	mov	(%rsp), %rax
 	mov	%rax, 56(%rdi)
 	pushfq
@@ -85,12 +63,7 @@
 	ud2
 \name\()_end:
 2:	add	$16, %rsp
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbp
-	pop	%rbx
+	GIVE_BACK_REGS
 	ret
 	.size	\name, . - \name
 	.endm
@@ -114,34 +87,19 @@ sigret_insn:
 	.globl	\name, \name\()_insn, \name\()_next, \name\()_end
 	.type	\name, @function
 \name:
-	push	%ebx
-	push	%ebp
-	push	%esi
-	push	%edi
+	KEEP_REGS
 	mov	20(%esp), %edi
 	push	%edi
 	push	%edi
 	pushl	SYS_FLAGS(%edi)
 	popfl
-	mov	0(%edi), %eax
-	mov	4(%edi), %ecx
-	mov	8(%edi), %edx
-	mov	12(%edi), %ebx
-	mov	20(%edi), %ebp
-	mov	24(%edi), %esi
-	mov	28(%edi), %edi
+	LOAD_REGS
 \name\()_insn:
 	\insn
 \name\()_next:
 	mov	%edi, (%esp)
 	mov	4(%esp), %edi
-	mov	%eax, 0(%edi)
-	mov	%ecx, 4(%edi)
-	mov	%edx, 8(%edi)
-	mov	%ebx, 12(%edi)
-	mov	%esp, 16(%edi)
-	mov	%ebp, 20(%edi)
-	mov	%esi, 24(%edi)
+	SAVE_REGS
 	mov	(%esp), %eax
 	mov	%eax, 28(%edi)
 	pushfl
@@ -162,10 +120,7 @@ sigret_insn:
 	ud2
 \name\()_end:
 2:	add	$8, %esp
-	pop	%edi
-	pop	%esi
-	pop	%ebp
-	pop	%ebx
+	GIVE_BACK_REGS
 	ret
 	.size	\name, . - \name
 	.endm
