@@ -14,6 +14,31 @@ static uint64_t ignored_flags;
 
 static bool is_qemu, is_intel, has_smap, has_la57;
 
+/*
+ * An i386 kernel with PAE keeps a mapping's protection in 32 bits and loses the
+ * one that forbids to execute it.
+ */
+static bool data_runs;
+
+/* Who jumps into data natively dies of it, or executes what is there. */
+static bool can_run_data(void)
+{
+	uint8_t *ret = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int status = 0;
+	pid_t pid;
+
+	*ret = 0xc3;
+	pid = fork();
+	if (!pid) {
+		signal(SIGSEGV, SIG_DFL);
+		((void (*)(void))ret)();
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	munmap(ret, 4096);
+	return WIFEXITED(status);
+}
+
 static void look_at_cpu(void)
 {
 	uint32_t a = 0x40000000, b, c, d;
@@ -23,6 +48,7 @@ static void look_at_cpu(void)
 	a = 0;
 	asm volatile("cpuid" : "+a" (a), "=b" (b), "=c" (c), "=d" (d));
 	is_intel = b == 0x756e6547;		/* Genu */
+	data_runs = can_run_data();
 	if (a < 7)
 		return;
 	a = 7;

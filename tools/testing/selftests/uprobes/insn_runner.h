@@ -274,6 +274,9 @@ static void prepare(ucontext_t *uc, unsigned int insn, enum kind kind)
 	choose_numbers(gpr, l);
 	for (int i = 0; i < l->nr_mems && kind != K_WILD; i++)
 		aim(gpr, l, &l->mems[i], fs_base, gs_base, at);
+	if (data_runs && l->what & LIST_INDIRECT && !l->nr_mems)
+		for (int i = 0; i < 16; i++)
+			gpr[i] = i == 4 ? gpr[i] : target_of(at);
 	if ((l->what & (LIST_INDIRECT | LIST_RIPREL)) == (LIST_INDIRECT | LIST_RIPREL))
 		set_word(riprel_target(insn), target_of(at));
 	make_stack(gpr[4], at);

@@ -464,6 +464,7 @@ static void test_slot(struct kunit *test)
 	const struct test_insn *copy = row->copy.n ? &row->copy : &row->insn;
 	struct arch_uprobe au;
 
+	test_borrows_gs(test, row->fixups);
 	KUNIT_ASSERT_EQ(test, test_analyze(&au, &row->insn, !row->is32), UPROBE_ACCEPTED);
 	KUNIT_EXPECT_EQ(test, au.strategy, slot_strategy(row));
 	KUNIT_EXPECT_EQ(test, au.len, row->insn.n);
@@ -615,6 +616,7 @@ static void test_avoid(struct kunit *test)
 	struct arch_uprobe au;
 	unsigned int i;
 
+	test_borrows_gs(test, row->fixups);
 	for (i = 0; i < ARRAY_SIZE(values); i++) {
 		set_avoid(test, values[i]);
 		KUNIT_EXPECT_EQ(test, test_analyze(&au, &row->insn, true), UPROBE_ACCEPTED);

@@ -284,6 +284,9 @@ static void test_emulate(struct kunit *test)
 
 	regs.cs = __USER_CS;
 	regs.ss = __USER_DS;
+#ifdef CONFIG_X86_32
+	regs.ds = __USER_DS;
+#endif
 	regs.flags = IF;
 	regs.ip = TEXT;
 	set_regs(&regs, row->before);

@@ -61,6 +61,7 @@ static void test_copy(struct kunit *test)
 	const struct copy_row *row = test->param_value;
 	struct arch_uprobe au;
 
+	test_borrows_gs(test, UPROBE_FIX_BORROW);
 	KUNIT_ASSERT_EQ(test, test_analyze(&au, &row->insn, true), UPROBE_ACCEPTED);
 	KUNIT_EXPECT_EQ(test, au.len, row->insn.n);
 	KUNIT_EXPECT_EQ(test, au.xol_len, row->copy.n);

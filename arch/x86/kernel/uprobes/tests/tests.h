@@ -24,4 +24,11 @@ static inline enum uprobe_refusal test_analyze(struct arch_uprobe *au,
 	return arch_uprobe_analyze(au, text, sizeof(text), is64);
 }
 
+/* The tables say what is borrowed where gs can be: on CPUs with FSGSBASE. */
+static inline void test_borrows_gs(struct kunit *test, u8 fixups)
+{
+	if ((fixups & UPROBE_FIX_BORROW) && !uprobe_gs_borrowable())
+		kunit_skip(test, "gs is not borrowed without FSGSBASE");
+}
+
 #endif /* _X86_UPROBES_TESTS_H */
