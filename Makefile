@@ -3,9 +3,9 @@
 # The verbs of this repository. They are never copied into a kernel tree. The
 # work is in scripts/; each prints what it does and where its log is.
 
-export OUT ARCH KSRC EXTRA_CONFIG JOBS TESTS LIMIT CPU FILES LEAST_ACCEPTED LEAST_ONE
+export OUT ARCH KSRC EXTRA_CONFIG JOBS TESTS LIMIT CPU FUZZ_SECONDS FILES LEAST_ACCEPTED LEAST_ONE
 
-.PHONY: help run check check-debug kunit clients host census traps bench bench-quick
+.PHONY: help run check check-debug kunit clients host fuzz census traps bench bench-quick
 .PHONY: tree kernel modules stock debug image patch footprint lint clean distclean
 
 help:			## this list
@@ -13,6 +13,7 @@ help:			## this list
 		awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 	@echo 'Settings: ARCH=i386, KSRC=a 6.12 tree or tar file, EXTRA_CONFIG=FILE, OUT=DIR,'
 	@echo '          JOBS=N, TESTS="64/insn*,32/*", LIMIT=seconds for one machine,'
+	@echo '          FUZZ_SECONDS=60 for host and fuzz,'
 	@echo '          CPU=max,vendor=GenuineIntel (or another of QEMU) for bench,'
 	@echo '          FILES="..." for census, LEAST_ACCEPTED=PERCENT, LEAST_ONE=PERCENT'
 
@@ -35,7 +36,10 @@ clients: kernel image	## perf, bpftrace, trace-cmd, strace and gdb alone
 	@scripts/check.sh clients
 
 host: tree		## the arch half in user space: against Zydis, executed, fuzzed, self-tests
-	@scripts/host.sh
+	@scripts/host.sh all
+
+fuzz: tree		## of these, what does not depend on the processor: Zydis, libFuzzer
+	@scripts/host.sh fuzz
 
 census: tree		## share of accepted and of boosted instructions in FILES, or in Debian
 	@scripts/census.sh
