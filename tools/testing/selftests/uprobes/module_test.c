@@ -396,6 +396,43 @@ TEST_F(module, registered_while_hit)
 	EXPECT_EQ(0, wrong);
 }
 
+/* What the kernel has logged since @log was at its end: is @line there? */
+static bool logged(int log, const char *line)
+{
+	char record[2048];
+	bool found = false;
+	ssize_t n;
+
+	while ((n = read(log, record, sizeof(record) - 1)) > 0) {
+		record[n] = '\0';
+		found |= strstr(record, line) != NULL;
+	}
+	return found;
+}
+
+/* samples/uprobes does what it says. */
+TEST_F(module, sample)
+{
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int fd = open_module("uprobe_example.ko");
+	char args[512];
+
+	if (fd < 0)
+		SKIP(return, "no uprobe_example.ko: CONFIG_SAMPLE_UPROBES=m");
+	ASSERT_LE(0, log);
+	lseek(log, 0, SEEK_END);
+
+	snprintf(args, sizeof(args), "path=%s offset=%#x", self->file.path, 2 * GEN_SIZE);
+	ASSERT_EQ(0, syscall(SYS_finit_module, fd, args, 0));
+	for (int i = 0; i < 7; i++)
+		EXPECT_EQ(3, gen_call(self->text, 2));
+	EXPECT_EQ(1, gen_call(self->text, 0));
+	EXPECT_EQ(0, syscall(SYS_delete_module, "uprobe_example", 0));
+	EXPECT_TRUE(logged(log, "uprobe_example: 7 calls, 7 returns"));
+	close(log);
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	return uprobes_test_main(argc, argv);
