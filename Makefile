@@ -5,7 +5,7 @@
 
 export OUT ARCH KSRC EXTRA_CONFIG JOBS TESTS LIMIT CPU FUZZ_SECONDS FILES LEAST_ACCEPTED LEAST_ONE
 
-.PHONY: help run check check-debug kunit clients host fuzz census traps bench bench-quick
+.PHONY: help run check check-debug kunit clients host fuzz model census traps bench bench-quick
 .PHONY: tree kernel modules stock debug image patch footprint lint clean distclean
 
 help:			## this list
@@ -40,6 +40,9 @@ host: tree		## the arch half in user space: against Zydis, executed, fuzzed, sel
 
 fuzz: tree		## of these, what does not depend on the processor: Zydis, libFuzzer
 	@scripts/host.sh fuzz
+
+model:			## every order of steps of the protocol of slots and sites, by spin
+	@scripts/model.sh
 
 census: tree		## share of accepted and of boosted instructions in FILES, or in Debian
 	@scripts/census.sh

@@ -29,6 +29,34 @@
 
 /* ------------------------------------------------------------ the slot */
 
+/* The slot of @site, which the thread names from now on; 0 if there can be none. */
+static unsigned long claim_slot(struct uprobe_site *site, struct uprobe_thread *t)
+{
+	unsigned long slot = READ_ONCE(site->slot);
+	bool waited = false;
+
+	if (likely(slot)) {
+		WRITE_ONCE(t->slot, slot);
+		/* See the two columns in xol.c. */
+		smp_mb();
+		if (likely(READ_ONCE(site->slot) == slot))
+			return slot;
+		WRITE_ONCE(t->slot, 0);
+	}
+	while (!(slot = xol_slot_get(site, t))) {
+		/*
+		 * Every slot has a thread in it. Such a thread may sleep in a
+		 * page fault: let this one die.
+		 */
+		if (!waited)
+			uprobe_stat_inc(UPROBE_STAT_SLOT_WAITS);
+		waited = true;
+		if (schedule_timeout_killable(1) && fatal_signal_pending(current))
+			return 0;
+	}
+	return IS_ERR_VALUE(slot) ? 0 : slot;
+}
+
 /*
  * Send the thread into the slot of @site, which it names. Returns false, with
  * nothing done, if there can be no slot.
@@ -36,38 +64,14 @@
 static bool enter_slot(struct uprobe_site *site, struct uprobe_thread *t, struct pt_regs *regs)
 {
 	unsigned long slot, now;
-	bool waited = false;
 
 	WARN_ON_ONCE(t->state != THREAD_OUT || t->slot || t->site != site);
 
-	for (;;) {
-		slot = READ_ONCE(site->slot);
-		if (unlikely(!slot)) {
-			slot = xol_slot_get(site);
-			if (IS_ERR_VALUE(slot))
-				goto fail;
-			if (!slot) {
-				/*
-				 * Every slot has a thread in it. Such a thread
-				 * may sleep in a page fault: let this one die.
-				 */
-				if (!waited)
-					uprobe_stat_inc(UPROBE_STAT_SLOT_WAITS);
-				waited = true;
-				if (schedule_timeout_killable(1) && fatal_signal_pending(current))
-					goto fail;
-				continue;
-			}
-		}
-		WRITE_ONCE(t->slot, slot);
-		/* See the two columns in xol.c. */
-		smp_mb();
-		if (likely(READ_ONCE(site->slot) == slot))
-			break;
+	slot = claim_slot(site, t);
+	if (unlikely(!slot || !xol_area_intact(site->um, slot, site->insn))) {
 		WRITE_ONCE(t->slot, 0);
+		return false;
 	}
-	if (unlikely(!xol_area_intact(site->um, slot, site->insn)))
-		goto fail;
 
 	/* Often enough to find the oldest, and no write where many hit at once. */
 	now = xol_clock();
@@ -79,9 +83,6 @@ static bool enter_slot(struct uprobe_site *site, struct uprobe_thread *t, struct
 	barrier();
 	WRITE_ONCE(t->state, site->insn->strategy == UPROBE_BOOST ? THREAD_BOOSTED : THREAD_STEPS);
 	return true;
-fail:
-	WRITE_ONCE(t->slot, 0);
-	return false;
 }
 
 /* The thread is out; @t->state has said so before @t->slot does. */

@@ -368,7 +368,9 @@ void site_free(struct uprobe_site *site);
 struct uprobe_site *site_first_from(struct uprobe_mm *um, unsigned long vaddr);
 void sites_mark_stale(struct uprobe_mm *um, unsigned long start, unsigned long end);
 
-unsigned long xol_slot_get(struct uprobe_site *site);
+struct uprobe_thread;
+
+unsigned long xol_slot_get(struct uprobe_site *site, struct uprobe_thread *t);
 void xol_slot_release(struct uprobe_site *site);
 int xol_area_make(struct uprobe_mm *um, unsigned long at);
 bool xol_area_drop(struct uprobe_mm *um);

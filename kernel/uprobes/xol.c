@@ -23,7 +23,8 @@
  *	smp_mb()				smp_mb()
  *	site->slot still s? then go		any thread->slot == s? then give up
  *
- * At least one of the two sees what the other has written. A thread that was sent
+ * At least one of the two sees what the other has written. Who gets its slot
+ * under the lock names it there, and is sure of it. A thread that was sent
  * into a boosted copy goes on naming the slot until somebody looks: see
  * look_at() in thread.c.
  */
@@ -506,12 +507,13 @@ static int find_victim(struct uprobe_mm *um, unsigned long now)
 /**
  * xol_slot_get - the slot of a site, found, made or stolen
  * @site: of current->mm; the caller keeps it
+ * @t: current's; names the slot afterwards, so that it is not stolen again
  *
  * Context: may sleep; no locks held.
  * Return: the slot's address; 0 if every slot is being executed at the moment;
  * an error pointer value if there can be no slot.
  */
-unsigned long xol_slot_get(struct uprobe_site *site)
+unsigned long xol_slot_get(struct uprobe_site *site, struct uprobe_thread *t)
 {
 	struct uprobe_mm *um = site->um;
 	u8 image[UPROBE_XOL_SLOT_BYTES];
@@ -552,6 +554,9 @@ unsigned long xol_slot_get(struct uprobe_site *site)
 	/* Written before it is seen. Pairs with the read in the hit path. */
 	smp_store_release(&site->slot, slot);
 unlock:
+	/* Thieves hold the lock: the next one sees it. */
+	if (slot && !IS_ERR_VALUE(slot))
+		WRITE_ONCE(t->slot, slot);
 	mutex_unlock(&um->lock);
 	return slot;
 }

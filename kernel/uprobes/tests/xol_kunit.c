@@ -40,10 +40,18 @@ static struct uprobe_site *site_nr(struct kunit *test, struct place *p, unsigned
 	return site;
 }
 
+/* For a thread that nobody else sees */
+static unsigned long slot_get(struct uprobe_site *site)
+{
+	struct uprobe_thread t = {};
+
+	return xol_slot_get(site, &t);
+}
+
 static struct uprobe_site *site_with_slot(struct kunit *test, struct place *p, unsigned int i)
 {
 	struct uprobe_site *site = site_nr(test, p, i);
-	unsigned long slot = xol_slot_get(site);
+	unsigned long slot = slot_get(site);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(slot));
 	KUNIT_ASSERT_NE(test, slot, 0UL);
@@ -225,6 +233,7 @@ static void slot_holds_the_copy(struct kunit *test)
 	struct place p = place_make(test);
 	u8 image[UPROBE_XOL_SLOT_BYTES], is[UPROBE_XOL_SLOT_BYTES];
 	struct uprobe_site *site = site_with_slot(test, &p, 0);
+	struct uprobe_thread t = {};
 
 	arch_uprobe_slot_image(site->insn, site->vaddr, site->slot, image);
 	uprobe_test_peek(test, site->slot, is, sizeof(is));
@@ -233,7 +242,10 @@ static void slot_holds_the_copy(struct kunit *test)
 	KUNIT_EXPECT_NE(test, site->slot, p.um->area.vaddr);
 	KUNIT_EXPECT_EQ(test, p.um->area.used, 1);
 	/* Asked again: the same. */
-	KUNIT_EXPECT_EQ(test, xol_slot_get(site), site->slot);
+	KUNIT_EXPECT_EQ(test, slot_get(site), site->slot);
+	/* Named before anybody could steal it. */
+	KUNIT_EXPECT_EQ(test, xol_slot_get(site, &t), site->slot);
+	KUNIT_EXPECT_EQ(test, t.slot, site->slot);
 	KUNIT_EXPECT_EQ(test, p.um->area.used, 1);
 }
 
@@ -286,7 +298,7 @@ static void given_back_and_reused(struct kunit *test)
 	c = site_find(p.um, p.text + AT_NEXT_PAGE);
 	mutex_unlock(&p.um->lock);
 	KUNIT_ASSERT_NOT_NULL(test, c);
-	KUNIT_EXPECT_EQ(test, xol_slot_get(c), slot);
+	KUNIT_EXPECT_EQ(test, slot_get(c), slot);
 	uprobe_test_peek(test, slot, is, sizeof(is));
 	KUNIT_EXPECT_MEMEQ(test, is, mulps, sizeof(mulps));
 }
@@ -431,7 +443,7 @@ static void busy_slots_are_passed_over(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(busy); i++)
 		busy[i]->slot = slots[i];
 
-	KUNIT_EXPECT_EQ(test, xol_slot_get(thief), slot);
+	KUNIT_EXPECT_EQ(test, slot_get(thief), slot);
 	KUNIT_EXPECT_EQ(test, victim->slot, 0UL);
 	for (i = 0; i < ARRAY_SIZE(busy); i++)
 		KUNIT_EXPECT_EQ(test, busy[i]->slot, slots[i]);
@@ -454,12 +466,12 @@ static void all_busy(struct kunit *test)
 	n = min_t(unsigned int, n, XOL_SLOTS_PER_PAGE - 1);
 	for (i = 0; i < n; i++)
 		fake_thread(test, p.um, sites[i]->slot);
-	KUNIT_EXPECT_EQ(test, xol_slot_get(thief), 0UL);
+	KUNIT_EXPECT_EQ(test, slot_get(thief), 0UL);
 	KUNIT_EXPECT_EQ(test, thief->slot, 0UL);
 	for (i = 0; i < n; i++)
 		KUNIT_EXPECT_NE(test, sites[i]->slot, 0UL);
 	end_fake_threads(p.um);
-	KUNIT_EXPECT_NE(test, xol_slot_get(thief), 0UL);
+	KUNIT_EXPECT_NE(test, slot_get(thief), 0UL);
 }
 
 /* Another CPU hits, or its clock is ahead, after ours was read. */

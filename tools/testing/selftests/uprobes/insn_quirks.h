@@ -20,7 +20,13 @@ static bool is_qemu, is_intel, has_smap, has_la57;
  */
 static bool data_runs;
 
-/* Who jumps into data natively dies of it, or executes what is there. */
+static void say_no(int sig)
+{
+	(void)sig;
+	_exit(1);
+}
+
+/* Who jumps into data natively gets a signal, or executes what is there. */
 static bool can_run_data(void)
 {
 	uint8_t *ret = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -30,13 +36,13 @@ static bool can_run_data(void)
 	*ret = 0xc3;
 	pid = fork();
 	if (!pid) {
-		signal(SIGSEGV, SIG_DFL);
+		signal(SIGSEGV, say_no);
 		((void (*)(void))ret)();
 		_exit(0);
 	}
 	waitpid(pid, &status, 0);
 	munmap(ret, 4096);
-	return WIFEXITED(status);
+	return !status;
 }
 
 static void look_at_cpu(void)
