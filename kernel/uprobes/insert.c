@@ -317,6 +317,7 @@ void revalidate_stale(struct uprobe_mm *um)
 		site = rb_entry(n, struct uprobe_site, node);
 		if (READ_ONCE(site->stale))
 			revalidate_site(um, site->vaddr);
+		cond_resched();
 	}
 }
 

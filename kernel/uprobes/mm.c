@@ -50,6 +50,7 @@ int uprobe_mmap(struct vm_area_struct *vma)
 			 insert_site(pp, vma, vma_vaddr_of(vma, pp->offset), true, &planted))
 			uprobe_drop(pp, UPROBE_DROP_NOMEM);
 		probepoint_put(pp);
+		cond_resched();
 	}
 	probed_file_put(file);
 	return 0;
@@ -118,12 +119,14 @@ void uprobe_clear_state(struct mm_struct *mm)
 		if (site->state == SITE_PLANTED)
 			site_set_state(site, SITE_BARRED);
 		site_retire(site);
+		cond_resched();
 	}
 	/* No thread, so no hit in progress and nobody who names a site. */
 	list_splice_tail_init(&um->dead, &um->aging);
 	list_for_each_entry_safe(site, next, &um->aging, dead) {
 		list_del(&site->dead);
 		site_free(site);
+		cond_resched();
 	}
 	xol_area_free(um);
 	mutex_unlock(&um->lock);

@@ -61,6 +61,7 @@ static bool free_aged(struct uprobe_mm *um)
 
 	lockdep_assert_held(&um->lock);
 	list_for_each_entry_safe(site, next, &um->aging, dead) {
+		cond_resched();
 		if (uprobe_threads_name_site(um, site))
 			continue;
 		list_del(&site->dead);

@@ -36,7 +36,7 @@
 
 /* A debug kernel under emulation is slow; a hang is still found. */
 #undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT	600
+#define TEST_TIMEOUT_DEFAULT	1800
 
 #define TRACEFS			"/sys/kernel/tracing"
 #define DEBUGFS			"/sys/kernel/debug"
