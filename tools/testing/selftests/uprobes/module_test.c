@@ -405,7 +405,7 @@ static bool logged(int log, const char *line)
 
 	while ((n = read(log, record, sizeof(record) - 1)) > 0) {
 		record[n] = '\0';
-		found |= strstr(record, line) != NULL;
+		found |= !!strstr(record, line);
 	}
 	return found;
 }
