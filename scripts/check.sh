@@ -52,7 +52,7 @@ check)
 	fi
 	;;
 debug)
-	# Not every_insn: 399,180 sites for each of its jobs take an hour there.
+	# Not every_insn: 399,180 sites take a minute there, and it has 29 jobs.
 	machine debug "$base" CPU=max,vendor=GenuineIntel MEM=3G LIMIT="$LIMIT" EACH=1800 \
 		TESTS="${TESTS:-64/[!e]*,32/*}" APPEND=kunit.enable=1
 	;;

@@ -276,7 +276,8 @@ static void prepare(ucontext_t *uc, unsigned int insn, enum kind kind)
 		aim(gpr, l, &l->mems[i], fs_base, gs_base, at);
 	if (data_runs && l->what & LIST_INDIRECT && !l->nr_mems)
 		for (int i = 0; i < 16; i++)
-			gpr[i] = i == 4 ? gpr[i] : target_of(at);
+			if (i != 4)
+				gpr[i] = target_of(at);
 	if ((l->what & (LIST_INDIRECT | LIST_RIPREL)) == (LIST_INDIRECT | LIST_RIPREL))
 		set_word(riprel_target(insn), target_of(at));
 	make_stack(gpr[4], at);
