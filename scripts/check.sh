@@ -24,8 +24,8 @@ PICK=${TESTS:-64/*,32/*}
 usual=1800
 [ "$what" != debug ] || usual=5400
 LIMIT=${LIMIT:-$usual}
-# All but the longest: every_insn, insn_list and many_probes
-BRIEF='64/[!eim]*,64/insn_test,64/mmap*,64/module*,32/[!i]*,32/insn_32*'
+# All but the longest: every_insn, many_probes and the 32-bit insn_list
+BRIEF='64/[!eim]*,64/insn*,64/mmap*,64/module*,32/[!i]*,32/insn_32*'
 RUNS=()
 
 # A machine that fails is one of the results, not the end of the script.
