@@ -137,6 +137,11 @@ bool uprobe_deny_signal(void);
 void uprobe_notify_resume(struct pt_regs *regs);
 unsigned long uprobe_get_trap_addr(struct pt_regs *regs);
 
+/* who shows where a thread is, or moves it */
+unsigned long uprobe_user_ip(const struct pt_regs *regs);
+unsigned long uprobe_task_ip(struct task_struct *task, struct pt_regs *regs);
+void uprobe_leave(struct pt_regs *regs);
+
 /* perf's user call chains, any context; modules outside of the tree */
 unsigned long uprobe_get_trampoline_vaddr(void);
 unsigned long uprobe_get_swbp_addr(struct pt_regs *regs);
@@ -189,6 +194,8 @@ struct uprobes_state {
 };
 
 #define uprobe_get_trap_addr(regs)	instruction_pointer(regs)
+#define uprobe_user_ip(regs)		instruction_pointer((struct pt_regs *)(regs))
+#define uprobe_task_ip(task, regs)	((void)(task), instruction_pointer(regs))
 
 static inline int register_uprobe(struct uprobe *u) { return -EOPNOTSUPP; }
 static inline void unregister_uprobe(struct uprobe *u) { }
@@ -224,6 +231,7 @@ static inline bool uprobe_int3(struct pt_regs *regs) { return false; }
 static inline bool uprobe_debug(struct pt_regs *regs, unsigned long *dr6) { return false; }
 static inline bool uprobe_deny_signal(void) { return false; }
 static inline void uprobe_notify_resume(struct pt_regs *regs) { }
+static inline void uprobe_leave(struct pt_regs *regs) { }
 
 #endif /* !CONFIG_UPROBES */
 #endif /* _LINUX_UPROBES_H */

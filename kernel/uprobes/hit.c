@@ -20,6 +20,7 @@
  * before anybody else is asked, with interrupts off.
  */
 #include <linux/ptrace.h>
+#include <linux/resume_user_mode.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task_stack.h>
@@ -448,7 +449,12 @@ static bool hit(struct pt_regs *regs)
 	WRITE_ONCE(t->site, site);
 	srcu_read_unlock(&uprobes_srcu, idx);
 	if (site->insn->strategy == UPROBE_EMULATE) {
-		arch_uprobe_emulate(site->insn, regs);
+		/* Interrupted in a restartable sequence: as if it went to user mode. */
+		while (unlikely(!arch_uprobe_emulate(site->insn, regs))) {
+			resume_user_mode_work(regs);
+			if (instruction_pointer(regs) != vaddr)
+				break;
+		}
 	} else {
 		if (enter_slot(site, t, regs))
 			return true;
@@ -592,7 +598,10 @@ void uprobe_notify_resume(struct pt_regs *regs)
  * @regs: its registers; of a thread that is behind a copy they are put right, as
  *	its signal frame shows them
  *
- * Context: an exception of the current thread, from user or kernel mode.
+ * Also for rseq, which wants to know whether the thread is in a sequence.
+ *
+ * Context: an exception of the current thread, from user or kernel mode, or its
+ * return to user mode.
  * Return: the original address if the thread is in a slot.
  */
 unsigned long uprobe_get_trap_addr(struct pt_regs *regs)
@@ -603,6 +612,25 @@ unsigned long uprobe_get_trap_addr(struct pt_regs *regs)
 		     settle(t, regs) == UPROBE_BEFORE))
 		return t->site->vaddr;
 	return instruction_pointer(regs);
+}
+
+/**
+ * uprobe_leave - the thread does not execute the copy any more, if it is before one
+ * @regs: its registers
+ *
+ * It is to go on somewhere else, or about to get a signal that the copy has
+ * caused. The thread is at the original instruction afterwards, and has back
+ * what was borrowed.
+ *
+ * Context: as for uprobe_get_trap_addr().
+ */
+void uprobe_leave(struct pt_regs *regs)
+{
+	struct uprobe_thread *t = uprobe_thread_of(current);
+
+	if (unlikely(t && t->state != THREAD_OUT && user_mode(regs) &&
+		     settle(t, regs) == UPROBE_BEFORE))
+		abort_copy(t, regs);
 }
 
 /**

@@ -209,13 +209,15 @@ void arch_uprobe_slot_image(const struct arch_uprobe *au, unsigned long vaddr,
  * @au->insn without sleeping; false if the memory cannot be read that way.
  * emulate: executes the instruction. If it faults, @regs are unchanged but for RF, and the
  * signal that the program would have got is queued. Reports a single step
- * where the program, or its debugger, had TF set.
+ * where the program, or its debugger, had TF set. False if it was not executed,
+ * because rseq wants to know first that the thread was preempted: it goes on at
+ * the abort handler, or, if it stays, here once more.
  */
 bool arch_uprobe_flat_code(struct pt_regs *regs);
 bool arch_uprobe_single_steps(const struct pt_regs *regs);
 bool arch_uprobe_mode_ok(const struct arch_uprobe *au, const struct pt_regs *regs);
 bool arch_uprobe_same_text(const struct arch_uprobe *au, unsigned long vaddr, bool *same);
-void arch_uprobe_emulate(const struct arch_uprobe *au, struct pt_regs *regs);
+bool arch_uprobe_emulate(const struct arch_uprobe *au, struct pt_regs *regs);
 
 /*
  * UPROBE_SYSCALL: does the system call, with all that belongs to its entry and
@@ -237,6 +239,7 @@ void arch_uprobe_syscall(const struct arch_uprobe *au, struct pt_regs *regs);
  *
  * Any context of that thread, interrupts on or off.
  *
+ * behind: where post_xol would have the thread go on; also from NMI
  * trap_behind: have the thread come back by a debug exception when it has
  *	executed the boosted copy; false if that cannot be
  * own_debug: was a debug exception, with what @dr6 says, only that one? Takes
@@ -252,6 +255,7 @@ enum uprobe_place arch_uprobe_place(const struct arch_uprobe *au, const struct p
 				    unsigned long slot);
 void arch_uprobe_post_xol(const struct arch_uprobe *au, struct arch_uprobe_task *at,
 			  struct pt_regs *regs, unsigned long vaddr, unsigned long slot);
+unsigned long arch_uprobe_behind(const struct arch_uprobe *au, unsigned long vaddr);
 void arch_uprobe_abort_xol(const struct arch_uprobe *au, struct arch_uprobe_task *at,
 			   struct pt_regs *regs, unsigned long vaddr);
 void arch_uprobe_left_xol(struct arch_uprobe_task *at, struct pt_regs *regs);

@@ -34,12 +34,14 @@
  * @regs: the thread's registers, as they were before the instruction
  * @next: where to go on, the next instruction unless an emulator branches
  * @branched: a branch was taken
+ * @interrupted: not executed, without a fault: see uprobe_in_rseq()
  */
 struct emu {
 	const struct arch_uprobe *au;
 	struct pt_regs *regs;
 	unsigned long next;
 	bool branched;
+	bool interrupted;
 };
 
 /* ------------------------------------------------------------------ */
@@ -170,22 +172,23 @@ static bool memory_operand(const struct emu *e, unsigned long *addr, bool *stack
 	return !m->seg || add_segment_base(e, m->seg, addr);
 }
 
-static bool load_operand(const struct emu *e, unsigned int width, u64 *val)
+static bool load_operand(struct emu *e, unsigned int width, u64 *val)
 {
 	unsigned long addr;
 	bool stack;
 
 	return memory_operand(e, &addr, &stack) &&
-	       uprobe_read_user(e->regs, addr, width, stack, val);
+	       uprobe_read_user(e->regs, addr, width, stack, val, &e->interrupted);
 }
 
-static bool store_operand(const struct emu *e, u64 val)
+static bool store_operand(struct emu *e, u64 val)
 {
 	unsigned long addr;
 	bool stack;
 
 	return memory_operand(e, &addr, &stack) &&
-	       uprobe_write_user(e->regs, addr, e->au->width, stack, val);
+	       uprobe_write_user(e->regs, addr, e->au->width, stack, val,
+				 &e->interrupted);
 }
 
 /* Stack addresses are flat except for 32-bit code that made it otherwise. */
@@ -197,20 +200,20 @@ static bool stack_address(const struct emu *e, unsigned long sp, unsigned long *
 	return add_segment_base(e, 0x36, addr);
 }
 
-static bool write_stack(const struct emu *e, unsigned long sp, u64 val)
+static bool write_stack(struct emu *e, unsigned long sp, u64 val)
 {
 	unsigned long addr;
 
 	return stack_address(e, sp, &addr) &&
-	       uprobe_write_user(e->regs, addr, e->au->width, true, val);
+	       uprobe_write_user(e->regs, addr, e->au->width, true, val, &e->interrupted);
 }
 
-static bool read_stack(const struct emu *e, unsigned long sp, u64 *val)
+static bool read_stack(struct emu *e, unsigned long sp, u64 *val)
 {
 	unsigned long addr;
 
 	return stack_address(e, sp, &addr) &&
-	       uprobe_read_user(e->regs, addr, e->au->width, true, val);
+	       uprobe_read_user(e->regs, addr, e->au->width, true, val, &e->interrupted);
 }
 
 /* ------------------------------------------------------------------ */
@@ -680,7 +683,7 @@ static bool wants_trap(const struct emu *e)
 	return e->branched || !test_thread_flag(TIF_BLOCKSTEP);
 }
 
-void arch_uprobe_emulate(const struct arch_uprobe *au, struct pt_regs *regs)
+bool arch_uprobe_emulate(const struct arch_uprobe *au, struct pt_regs *regs)
 {
 	/* The flag counts as it was before: popf may change it. */
 	bool stepping = regs->flags & X86_EFLAGS_TF;
@@ -688,13 +691,15 @@ void arch_uprobe_emulate(const struct arch_uprobe *au, struct pt_regs *regs)
 	bool done;
 
 	if (WARN_ON_ONCE(au->op >= EMU_OPS))
-		return;
+		return true;
 	e.next = mode_truncate(&e, regs->ip + au->len);
 	done = emulators[au->op](&e);
+	if (unlikely(e.interrupted))
+		return false;
 	if (!done) {
 		/* As every fault does, for the instruction to be executed again. */
 		regs->flags |= X86_EFLAGS_RF;
-		return;
+		return true;
 	}
 	regs->ip = e.next;
 	regs->flags &= ~X86_EFLAGS_RF;
@@ -704,4 +709,5 @@ void arch_uprobe_emulate(const struct arch_uprobe *au, struct pt_regs *regs)
 		current->thread.virtual_dr6 = DR_STEP;
 		send_sigtrap(regs, 0, TRAP_TRACE);
 	}
+	return true;
 }

@@ -546,17 +546,22 @@ static void give_back(struct arch_uprobe_task *at, struct pt_regs *regs)
 	restore_trap_nr(at);
 }
 
-void arch_uprobe_post_xol(const struct arch_uprobe *au, struct arch_uprobe_task *at,
-			  struct pt_regs *regs, unsigned long vaddr, unsigned long slot)
+unsigned long arch_uprobe_behind(const struct arch_uprobe *au, unsigned long vaddr)
 {
 	unsigned long ip = vaddr + au->len;
 
+	if (au->fixups & UPROBE_FIX_ABORT)
+		ip += au->imm;
+	return au->is64 ? ip : (u32)ip;
+}
+
+void arch_uprobe_post_xol(const struct arch_uprobe *au, struct arch_uprobe_task *at,
+			  struct pt_regs *regs, unsigned long vaddr, unsigned long slot)
+{
 	give_back(at, regs);
 	if (au->fixups & UPROBE_FIX_FPU)
 		fix_fpu_pointers(au, vaddr, slot);
-	if (au->fixups & UPROBE_FIX_ABORT)
-		ip += au->imm;
-	regs->ip = au->is64 ? ip : (u32)ip;
+	regs->ip = arch_uprobe_behind(au, vaddr);
 }
 
 void arch_uprobe_abort_xol(const struct arch_uprobe *au, struct arch_uprobe_task *at,

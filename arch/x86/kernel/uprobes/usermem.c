@@ -250,30 +250,62 @@ static int try_write(const struct access *a, u64 val)
 	}
 }
 
+static int try_access(const struct access *a, u64 *val)
+{
+	return a->write ? try_write(a, *val) : try_read(a, val);
+}
+
+/*
+ * In a restartable sequence: make the access unless rseq has to hear of something
+ * first, which is what TIF_NOTIFY_RESUME says; the thread came from user mode
+ * without it. With interrupts off nothing gets in between.
+ */
+static int try_undisturbed(const struct access *a, u64 *val)
+{
+	int err = -EAGAIN;
+
+	local_irq_disable();
+	if (!test_thread_flag(TIF_NOTIFY_RESUME)) {
+		pagefault_disable();
+		err = try_access(a, val);
+		pagefault_enable();
+	}
+	local_irq_enable();
+	return err;
+}
+
+static bool access_carefully(const struct pt_regs *regs, const struct access *a, u64 *val,
+			     bool *interrupted)
+{
+	bool in_rseq = uprobe_in_rseq();
+	int err;
+
+	if (!check_access(regs, a))
+		return false;
+	for (;;) {
+		err = in_rseq ? try_undisturbed(a, val) : try_access(a, val);
+		if (likely(!err))
+			return true;
+		*interrupted = err == -EAGAIN;
+		if (*interrupted || !resolve_fault(a, fault_address(a)))
+			return false;
+	}
+}
+
 bool uprobe_read_carefully(const struct pt_regs *regs, unsigned long addr, unsigned int width,
-			   bool stack, u64 *val)
+			   bool stack, u64 *val, bool *interrupted)
 {
 	struct access a = { .addr = addr, .width = width, .stack = stack };
 
-	if (!check_access(regs, &a))
-		return false;
-	while (unlikely(try_read(&a, val)))
-		if (!resolve_fault(&a, fault_address(&a)))
-			return false;
-	return true;
+	return access_carefully(regs, &a, val, interrupted);
 }
 
 bool uprobe_write_carefully(const struct pt_regs *regs, unsigned long addr, unsigned int width,
-			    bool stack, u64 val)
+			    bool stack, u64 val, bool *interrupted)
 {
 	struct access a = { .addr = addr, .width = width, .write = true, .stack = stack };
 
-	if (!check_access(regs, &a))
-		return false;
-	while (unlikely(try_write(&a, val)))
-		if (!resolve_fault(&a, fault_address(&a)))
-			return false;
-	return true;
+	return access_carefully(regs, &a, &val, interrupted);
 }
 
 /* ------------------------------------------------------------------ */

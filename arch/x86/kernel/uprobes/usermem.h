@@ -7,38 +7,60 @@
 #define _X86_UPROBES_USERMEM_H
 
 #include <linux/cpufeature.h>
+#include <linux/sched.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
 #include <asm/processor-flags.h>
 #include <asm/ptrace.h>
 
-/* @stack: addressed through the stack segment, which faults differently */
+/*
+ * Is the thread in a restartable sequence, as far as it says itself? Then it may
+ * not touch memory once it has been preempted: the access has to be the last
+ * thing before rseq is asked, or not be made at all. If the word cannot be read
+ * the answer is yes.
+ */
+static inline bool uprobe_in_rseq(void)
+{
+#ifdef CONFIG_RSEQ
+	u64 cs;
+
+	return current->rseq && (get_user(cs, &current->rseq->rseq_cs) || cs);
+#else
+	return false;
+#endif
+}
+
+/*
+ * @stack: addressed through the stack segment, which faults differently.
+ * @interrupted: set if the access was not made for rseq's sake.
+ */
 bool uprobe_read_carefully(const struct pt_regs *regs, unsigned long addr, unsigned int width,
-			   bool stack, u64 *val);
+			   bool stack, u64 *val, bool *interrupted);
 bool uprobe_write_carefully(const struct pt_regs *regs, unsigned long addr, unsigned int width,
-			    bool stack, u64 val);
+			    bool stack, u64 val, bool *interrupted);
 
 /* Most operands are words, and there: whatever is in the way comes out afterwards. */
 static inline bool uprobe_read_user(const struct pt_regs *regs, unsigned long addr,
-				    unsigned int width, bool stack, u64 *val)
+				    unsigned int width, bool stack, u64 *val, bool *interrupted)
 {
 	unsigned long word;
 
 	if (likely(width == sizeof(word) && !(regs->flags & X86_EFLAGS_AC) &&
-		   !get_user(word, (unsigned long __user *)addr))) {
+		   !uprobe_in_rseq() && !get_user(word, (unsigned long __user *)addr))) {
 		*val = word;
 		return true;
 	}
-	return uprobe_read_carefully(regs, addr, width, stack, val);
+	return uprobe_read_carefully(regs, addr, width, stack, val, interrupted);
 }
 
 static inline bool uprobe_write_user(const struct pt_regs *regs, unsigned long addr,
-				     unsigned int width, bool stack, u64 val)
+				     unsigned int width, bool stack, u64 val, bool *interrupted)
 {
 	if (likely(width == sizeof(long) && !(regs->flags & X86_EFLAGS_AC) &&
+		   !uprobe_in_rseq() &&
 		   !put_user((unsigned long)val, (unsigned long __user *)addr)))
 		return true;
-	return uprobe_write_carefully(regs, addr, width, stack, val);
+	return uprobe_write_carefully(regs, addr, width, stack, val, interrupted);
 }
 
 bool uprobe_canonical(unsigned long addr);

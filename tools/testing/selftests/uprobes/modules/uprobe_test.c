@@ -359,6 +359,30 @@ static int sleep_begin(void)
 	return 0;
 }
 
+/* --------------------------------------------------------------------- nap */
+
+/* One hit in eight sleeps, at every instruction named. */
+static int nap_entry(struct uprobe *u, struct pt_regs *regs)
+{
+	unsigned int i = index_of(u);
+
+	count(i);
+	if (!(READ_ONCE(hits[i]) & 7))
+		usleep_range(200, 400);
+	return 0;
+}
+
+static int nap_begin(void)
+{
+	int i;
+
+	for (i = 0; i < nr_offsets; i++) {
+		prepare(i)->handler = nap_entry;
+		say(register_uprobe(&probes[i]));
+	}
+	return 0;
+}
+
 /* ----------------------------------------------------------------- reenter */
 
 static atomic_t turn;
@@ -432,6 +456,7 @@ static const struct {
 	{ "change_ip",	change_ip_begin, end_all },
 	{ "registers",	registers_begin, end_all },
 	{ "sleep",	sleep_begin,	 end_all },
+	{ "nap",	nap_begin,	 end_all },
 	{ "reenter",	reenter_begin,	 reenter_end },
 	{ "busy",	busy_begin,	 end_all },
 };

@@ -272,6 +272,8 @@ static inline bool boot_cpu_has_bug(int what)
 
 #define preempt_disable()	do { } while (0)
 #define preempt_enable()	do { } while (0)
+#define local_irq_disable()	do { } while (0)
+#define local_irq_enable()	do { } while (0)
 #define local_irq_save(flags)	((flags) = 0)
 #define local_irq_restore(flags)	((void)(flags), host_irq_restore())
 
@@ -448,6 +450,7 @@ static inline void force_sig_mceerr(int code, const void *addr, short lsb)
 /* The flag TF is never set where an emulator runs here. */
 #define TIF_BLOCKSTEP		0
 #define TIF_NEED_FPU_LOAD	1
+#define TIF_NOTIFY_RESUME	2
 
 static inline bool test_thread_flag(int flag)
 {

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Restartable sequences with a probe on every instruction. A counter per CPU is
+ * incremented without an atomic instruction, by threads that are preempted, moved
+ * and interrupted all the time: if one sequence is not aborted that should have
+ * been, increments are lost.
+ */
+#include "common.h"
+#include "bulk.h"
+
+#include <linux/membarrier.h>
+#include <pthread.h>
+#include <sys/rseq.h>
+
+#define COUNTERS	4	/* CPUs with a counter: 0 to 3 */
+#define WORKERS		4
+#define INSNS		7	/* at most, of a sequence */
+#define DONE		0	/* what a sequence returns */
+#define ABORTED		1
+#define ELSEWHERE	2	/* not on the CPU that it is for */
+
+/* One in each line of the cache; targets_rseq.S knows how far apart they are. */
+struct counter {
+	volatile long n;
+} __attribute__((aligned(64)));
+
+struct counter counters[COUNTERS];
+struct counter guarded, allowed;
+
+/**
+ * struct sequence - one of those in targets_rseq.S
+ * @run: increments the counter of the CPU it is for; takes the rseq area
+ * @insns: the instructions in the sequence, ended by 0
+ */
+struct sequence {
+	unsigned long run;
+	unsigned long insns[INSNS + 1];
+};
+
+extern const struct sequence sequences[3][COUNTERS], flagged;
+
+static struct rseq *own_area(void)
+{
+	return (struct rseq *)((char *)__builtin_thread_pointer() + __rseq_offset);
+}
+
+static int run(const struct sequence *s, struct rseq *area)
+{
+	unsigned long in = (unsigned long)area, out = s->run;
+
+	asm volatile("call *%0\n"
+		     : "+a" (out), "+D" (in) : : "memory", "cc",
+#ifdef __x86_64__
+		     "rcx", "rdx"
+#else
+		     "ecx", "edx"
+#endif
+		     );
+	return out;
+}
+
+/* ---- the threads ---- */
+
+static const struct sequence *kind;
+static volatile int stop;
+static __thread unsigned long done, aborted;
+
+struct worker {
+	pthread_t thread;
+	volatile pid_t tid;
+	unsigned long done, aborted;
+};
+
+static void increment(struct rseq *area)
+{
+	int ret;
+
+	do {
+		unsigned int cpu = *(volatile unsigned int *)&area->cpu_id_start;
+
+		ret = run(&kind[cpu % COUNTERS], area);
+		/* By the signal handler, too, in between. */
+		__atomic_fetch_add(&aborted, ret == ABORTED, __ATOMIC_RELAXED);
+	} while (ret != DONE);
+	__atomic_fetch_add(&done, 1, __ATOMIC_RELAXED);
+}
+
+/* Signals nest: what they interrupt is to be aborted, and counted by itself. */
+static void on_signal(int sig)
+{
+	int err = errno;
+
+	increment(own_area());
+	errno = err;
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	struct rseq *area = own_area();
+	sigset_t usr1;
+
+	w->tid = syscall(SYS_gettid);
+	while (!stop)
+		increment(area);
+	/* No handler runs any more when the numbers are read. */
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &usr1, NULL);
+	w->done = done;
+	w->aborted = aborted;
+	return NULL;
+}
+
+/* CPUs that this may run on and that have a counter. */
+static int usable_cpus(cpu_set_t *set)
+{
+	CPU_ZERO(set);
+	sched_getaffinity(0, sizeof(*set), set);
+	for (int cpu = COUNTERS; cpu < CPU_SETSIZE; cpu++)
+		CPU_CLR(cpu, set);
+	return CPU_COUNT(set);
+}
+
+static int pick_cpu(const cpu_set_t *set, unsigned int r)
+{
+	int n = r % CPU_COUNT(set), cpu = 0;
+
+	while (!CPU_ISSET(cpu, set) || n--)
+		cpu++;
+	return cpu;
+}
+
+struct outcome {
+	unsigned long done, aborted;
+	long counted;
+	int cpu;
+};
+
+/* Threads that hop between CPUs and get signals, for so long. */
+static struct outcome race(int which, double seconds)
+{
+	struct worker workers[WORKERS] = {};
+	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	struct outcome o = {};
+	unsigned int seed = 1;
+	cpu_set_t all, one;
+	double end;
+
+	kind = sequences[which];
+	memset(counters, 0, sizeof(counters));
+	stop = 0;
+	sigaction(SIGUSR1, &sa, NULL);
+	usable_cpus(&all);
+	sched_setaffinity(0, sizeof(all), &all);
+	for (int i = 0; i < WORKERS; i++)
+		pthread_create(&workers[i].thread, NULL, work, &workers[i]);
+	end = seconds_now() + seconds;
+	while (seconds_now() < end) {
+		struct worker *w = &workers[rand_r(&seed) % WORKERS];
+
+		usleep(200);
+		if (!w->tid)
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(pick_cpu(&all, rand_r(&seed)), &one);
+		sched_setaffinity(w->tid, sizeof(one), &one);
+		if (rand_r(&seed) % 4 == 0)
+			pthread_kill(w->thread, SIGUSR1);
+	}
+	stop = 1;
+	for (int i = 0; i < WORKERS; i++) {
+		pthread_join(workers[i].thread, NULL);
+		o.done += workers[i].done;
+		o.aborted += workers[i].aborted;
+	}
+	for (int i = 0; i < COUNTERS; i++)
+		o.counted += counters[i].n;
+	return o;
+}
+
+static const char *const kind_names[] = { "by address", "at once", "by string" };
+
+#define KINDS	ARRAY_SIZE(kind_names)
+
+FIXTURE(rseq) {
+	struct bulk bulk;
+	char avoid[32];
+	bool probed;
+};
+
+FIXTURE_SETUP(rseq)
+{
+	ASSERT_LE(20, __rseq_size)
+		TH_LOG("the C library has registered no rseq area");
+	ASSERT_LE(0, (int)own_area()->cpu_id);
+	ASSERT_LT(0, read_text(AVOID, self->avoid, sizeof(self->avoid)));
+}
+
+static void unprobe(struct _test_data_rseq *self)
+{
+	if (self->probed) {
+		bulk_close(&self->bulk);
+		bulk_free(&self->bulk);
+	}
+	self->probed = false;
+}
+
+FIXTURE_TEARDOWN(rseq)
+{
+	unprobe(self);
+	EXPECT_EQ(0, write_text(AVOID, 0, "%s", self->avoid));
+}
+
+/* A probe on each of their instructions. */
+static void probe_sequences(struct __test_metadata *_metadata, struct _test_data_rseq *self,
+			    const struct sequence *s, int nr)
+{
+	uint64_t offsets[COUNTERS * INSNS];
+	struct where w;
+	int n = 0, file;
+
+	for (int i = 0; i < nr; i++) {
+		for (int j = 0; s[i].insns[j]; j++) {
+			ASSERT_TRUE(where_is((void *)s[i].insns[j], &w));
+			offsets[n++] = w.offset;
+		}
+	}
+	file = open(w.path, O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, file);
+	ASSERT_EQ(0, bulk_open(&self->bulk))
+		TH_LOG("uprobe_bulk.ko is needed: make -C KERNEL M=.../modules");
+	self->probed = true;
+	ASSERT_EQ(0, bulk_add(&self->bulk, file, offsets, n));
+	for (int i = 0; i < n; i++)
+		ASSERT_EQ(0, self->bulk.errors[i]);
+	close(file);
+}
+
+static void check(struct __test_metadata *_metadata, const char *how, int which,
+		  struct outcome o)
+{
+	TH_LOG("%s, %s: %lu done, %lu aborted, %ld lost", kind_names[which], how, o.done,
+	       o.aborted, (long)o.done - o.counted);
+	EXPECT_LT(100, o.done);
+	EXPECT_EQ((long)o.done, o.counted);
+}
+
+TEST_F(rseq, unprobed)
+{
+	for (unsigned int k = 0; k < KINDS; k++)
+		check(_metadata, "unprobed", k, race(k, 1));
+}
+
+TEST_F(rseq, every_instruction)
+{
+	struct outcome o;
+
+	for (unsigned int k = 0; k < KINDS; k++) {
+		for (unsigned int way = 0; way < 4; way++) {
+			ASSERT_EQ(0, write_text(AVOID, 0, "%u\n", ways[way].avoid));
+			probe_sequences(_metadata, self, sequences[k], COUNTERS);
+			o = race(k, 2);
+			check(_metadata, ways[way].name, k, o);
+			EXPECT_LT(0, o.aborted);
+			EXPECT_EQ(0, bulk_hits(&self->bulk));
+			/* Of those that came to their end at least three before it. */
+			EXPECT_LE(4 * o.done, self->bulk.sum);
+			unprobe(self);
+		}
+	}
+}
+
+/*
+ * A program that forbids something, and waits for membarrier(), may rely on no
+ * sequence that began before to have an effect afterwards.
+ */
+static void *work_flagged(void *arg)
+{
+	struct rseq *area = own_area();
+	struct outcome *o = arg;
+	cpu_set_t one;
+	int ret;
+
+	CPU_ZERO(&one);
+	CPU_SET(o->cpu, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+	while (!stop) {
+		ret = run(&flagged, area);
+		o->done += ret == DONE;
+		o->aborted += ret == ABORTED;
+	}
+	return NULL;
+}
+
+TEST_F(rseq, membarrier)
+{
+	int cpu, late = 0, rounds = 0;
+	struct outcome o = {};
+	pthread_t thread;
+	cpu_set_t all, one;
+	long before;
+
+	if (usable_cpus(&all) < 2)
+		SKIP(return, "one CPU: nobody runs while membarrier() is called");
+	ASSERT_EQ(0, syscall(SYS_membarrier,
+			     MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ, 0, 0));
+	cpu = pick_cpu(&all, 0);
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(one), &one));
+	o.cpu = pick_cpu(&all, 1);
+
+	probe_sequences(_metadata, self, &flagged, 1);
+	stop = 0;
+	allowed.n = 1;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, work_flagged, &o));
+	for (double end = seconds_now() + 5; seconds_now() < end; rounds++) {
+		usleep(100);
+		allowed.n = 0;
+		ASSERT_EQ(0, syscall(SYS_membarrier,
+				     MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0, 0));
+		before = guarded.n;
+		usleep(100);
+		late += guarded.n != before;
+		allowed.n = 1;
+	}
+	stop = 1;
+	pthread_join(thread, NULL);
+	sched_setaffinity(0, sizeof(all), &all);
+	TH_LOG("%d rounds, %lu done, %lu aborted, %d too late", rounds, o.done, o.aborted, late);
+	EXPECT_LT(0, o.done);
+	EXPECT_LT(0, o.aborted);
+	EXPECT_EQ(0, late);
+	EXPECT_EQ((long)o.done, guarded.n);
+}
+
+/* Of each sequence the first, the third and the last, as "offsets=" wants them */
+static void write_offsets(char *p, const struct sequence *s, struct where *w)
+{
+	for (int cpu = 0; cpu < COUNTERS; cpu++, s++) {
+		int at[] = { 0, 2, 0 };
+
+		while (s->insns[at[2] + 1])
+			at[2]++;
+		for (int i = 0; i < 3; i++) {
+			where_is((void *)s->insns[at[i]], w);
+			p += sprintf(p, "%s%llu", cpu || i ? "," : "",
+				     (unsigned long long)w->offset);
+		}
+	}
+}
+
+/* Handlers that sleep: whenever one does the sequence is over. */
+TEST_F(rseq, sleeping_handlers)
+{
+	char args[1024], offsets[512];
+	struct outcome o;
+	struct where w;
+	int fd;
+
+	fd = find_module("uprobe_test.ko");
+	ASSERT_LE(0, fd)
+		TH_LOG("uprobe_test.ko is needed: make -C KERNEL M=.../modules");
+	syscall(SYS_delete_module, "uprobe_test", 0);
+	for (unsigned int k = 0; k < KINDS; k++) {
+		for (unsigned int way = 0; way < 4; way++) {
+			ASSERT_EQ(0, write_text(AVOID, 0, "%u\n", ways[way].avoid));
+			write_offsets(offsets, sequences[k], &w);
+			snprintf(args, sizeof(args), "run=nap path=%s offsets=%s", w.path, offsets);
+			ASSERT_EQ(0, syscall(SYS_finit_module, fd, args, 0))
+				TH_LOG("%s: %s", args, strerror(errno));
+			o = race(k, 2);
+			check(_metadata, ways[way].name, k, o);
+			EXPECT_LT(0, o.aborted);
+			ASSERT_EQ(0, syscall(SYS_delete_module, "uprobe_test", 0));
+		}
+	}
+	close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	return uprobes_test_main(argc, argv);
+}
