@@ -97,8 +97,8 @@
 12:	mov	(CX), %eax
 13:	lea	1(AX), %eax
 14:	mov	CX, AREA
-15:	mov	$1, %ecx
-16:	rep stosl
+15:	cld
+16:	stosl
 	LEAVE
 	ROW	10b, 1b, 11b, 12b, 13b, 14b, 15b, 16b, 0
 	.endm
