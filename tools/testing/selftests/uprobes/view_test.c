@@ -256,6 +256,8 @@ TEST(stopped_by_debugger)
 			  ptrace(PTRACE_PEEKUSER, *tid, sizeof(long) * PR_IP, 0))
 			TH_LOG("%s", kinds[i].name);
 		EXPECT_EQ(0, kill(pid, SIGKILL));
+		/* The process does not end before its tracer has let go of the thread. */
+		EXPECT_EQ(*tid, waitpid(*tid, &status, __WALL));
 		EXPECT_EQ(1000 + SIGKILL, child_status(pid));
 		EXPECT_LE(1, probe_hits(&p));
 		probe_close(&p);
