@@ -16,7 +16,9 @@
 
 struct arch_uprobe;
 struct inode;
+struct iov_iter;
 struct mm_struct;
+struct page;
 struct probepoint;
 struct pt_regs;
 struct return_instance;
@@ -122,6 +124,18 @@ void uprobes_init(void);
 int uprobe_mmap(struct vm_area_struct *vma);
 void uprobe_munmap(struct vm_area_struct *vma, unsigned long start, unsigned long end);
 
+/*
+ * Memory of a process for somebody else, who finds no breakpoint of ours there.
+ * Without CONFIG_UPROBES each is the function that it is named after.
+ */
+void uprobe_copy_from_user_page(struct vm_area_struct *vma, struct page *page,
+				unsigned long vaddr, void *dst, const void *src, size_t len);
+void uprobe_copy_to_user_page(struct vm_area_struct *vma, struct page *page,
+			      unsigned long vaddr, void *dst, const void *src, size_t len);
+size_t uprobe_copy_page_to_iter(struct mm_struct *mm, unsigned long vaddr, struct page *page,
+				size_t offset, size_t len, struct iov_iter *to);
+struct page *uprobe_get_dump_page(unsigned long vaddr);
+
 /* kernel/fork.c */
 static inline void uprobe_start_dup_mmap(void) { }
 static inline void uprobe_end_dup_mmap(void) { }
@@ -196,6 +210,12 @@ struct uprobes_state {
 #define uprobe_get_trap_addr(regs)	instruction_pointer(regs)
 #define uprobe_user_ip(regs)		instruction_pointer((struct pt_regs *)(regs))
 #define uprobe_task_ip(task, regs)	((void)(task), instruction_pointer(regs))
+
+#define uprobe_copy_from_user_page	copy_from_user_page
+#define uprobe_copy_to_user_page	copy_to_user_page
+#define uprobe_copy_page_to_iter(mm, vaddr, page, offset, len, to) \
+	((void)(mm), (void)(vaddr), copy_page_to_iter(page, offset, len, to))
+#define uprobe_get_dump_page		get_dump_page
 
 static inline int register_uprobe(struct uprobe *u) { return -EOPNOTSUPP; }
 static inline void unregister_uprobe(struct uprobe *u) { }

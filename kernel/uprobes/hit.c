@@ -279,7 +279,7 @@ static bool text_still_ours(struct uprobe_site *site)
 		same = state == TEXT_PLANTED;
 		/* If it cannot be told now the thread comes here again. */
 		if (!same && state != -EINTR && state != -ENOMEM &&
-		    (state != TEXT_FOREIGN || !text_restore(mm, site->vaddr, site->insn)))
+		    (state != TEXT_FOREIGN || !restore_text(site)))
 			bar_site(site, state < 0 ? UPROBE_DROP_FAULT : UPROBE_DROP_CHANGED);
 	}
 	mutex_unlock(&site->um->lock);
@@ -295,7 +295,7 @@ static void back_out(struct uprobe_site *site, enum uprobe_drop why)
 	if (mmap_write_lock_killable(mm))
 		return;
 	mutex_lock(&site->um->lock);
-	if (site->state == SITE_PLANTED && !text_restore(mm, site->vaddr, site->insn)) {
+	if (site->state == SITE_PLANTED && !restore_text(site)) {
 		refctr_dec(site);
 		bar_site(site, why);
 	}
@@ -351,6 +351,25 @@ static void call_handlers(struct uprobe_site *site, struct uprobe_thread *t,
 		withdraw(site);
 	else if (want_return && instruction_pointer(regs) == site->vaddr)
 		uretprobe_enter(site, t, regs);
+}
+
+/*
+ * A thread may be stopped at an instruction after its handlers have run: by a
+ * debugger's int3 under the probe, which he gets past by a step without it, or
+ * between two rounds of a rep. The next hit is the same execution.
+ */
+static void stop_here(struct uprobe_thread *t, struct pt_regs *regs)
+{
+	t->stopped_at = instruction_pointer(regs);
+	t->stopped_sp = user_stack_pointer(regs);
+}
+
+static bool stopped_here(struct uprobe_thread *t, struct pt_regs *regs)
+{
+	unsigned long vaddr = t->stopped_at;
+
+	t->stopped_at = 0;
+	return vaddr == instruction_pointer(regs) && t->stopped_sp == user_stack_pointer(regs);
 }
 
 /* ------------------------------------------------------------------ hits */
@@ -428,11 +447,20 @@ static bool hit(struct pt_regs *regs)
 		goto out;
 	}
 
-	call_handlers(site, t, regs);
+	if (likely(!t->stopped_at) || !stopped_here(t, regs))
+		call_handlers(site, t, regs);
 
 	/* A handler that moved the thread did so in place of the instruction. */
 	if (instruction_pointer(regs) != vaddr)
 		goto out;
+
+	if (unlikely(READ_ONCE(site->under))) {
+		/* To the program this is an int3 like any other. */
+		stop_here(t, regs);
+		instruction_pointer_set(regs, vaddr + UPROBE_SWBP_INSN_SIZE);
+		ours = false;
+		goto out;
+	}
 
 	/*
 	 * What follows may wait for user memory, for as long as another process
@@ -513,11 +541,13 @@ bool uprobe_debug(struct pt_regs *regs, unsigned long *dr6)
 		return false;
 	ours = arch_uprobe_own_debug(&t->arch, regs, dr6);
 	place = settle(t, regs);
-	if (place == UPROBE_BEHIND)
+	if (place == UPROBE_BEHIND) {
 		uprobe_stat_inc(UPROBE_STAT_SECOND_TRAPS);
-	else if (place == UPROBE_BEFORE && arch_uprobe_single_steps(regs))
+	} else if (place == UPROBE_BEFORE && arch_uprobe_single_steps(regs)) {
 		/* Between two rounds of a rep: SIGTRAP is certain, at the original. */
 		abort_copy(t, regs);
+		stop_here(t, regs);
+	}
 	return ours;
 }
 

@@ -60,7 +60,8 @@ struct uprobe_site *adopt_site(struct uprobe_mm *um, struct probepoint *pp,
 	struct uprobe_site *site;
 
 	lockdep_assert_held(&um->lock);
-	if (text_look(um->mm, vaddr, &pp->insn[is_64bit_mm(um->mm)]) != TEXT_PLANTED)
+	if (pp->refusal[is_64bit_mm(um->mm)] != UPROBE_ACCEPTED ||
+	    text_look(um->mm, vaddr, &pp->insn[is_64bit_mm(um->mm)]) != TEXT_PLANTED)
 		return NULL;
 	if (!um->inherited)
 		look_for_moved(um, pp);
@@ -92,6 +93,20 @@ void bar_site(struct uprobe_site *site, enum uprobe_drop why)
 	uprobe_drop(site->pp, why);
 }
 
+/**
+ * restore_text - take our int3 out of the text
+ * @site: @site->um->lock and its mmap_lock held, for writing
+ *
+ * Where a debugger has one at the same place it is his from now on.
+ *
+ * Return: 0 or -errno, with nothing changed.
+ */
+int restore_text(struct uprobe_site *site)
+{
+	lockdep_assert_held(&site->um->lock);
+	return site->under ? 0 : text_restore(site->um->mm, site->vaddr, site->insn);
+}
+
 /* Look at the text and plant. @site is barred until our int3 is there. */
 static int plant(struct uprobe_site *site)
 {
@@ -103,6 +118,7 @@ static int plant(struct uprobe_site *site)
 	switch (state) {
 	case TEXT_ORIGINAL:
 		/* The site is there before the breakpoint is. */
+		WRITE_ONCE(site->under, false);
 		site_set_state(site, SITE_PLANTED);
 		err = text_plant(mm, site->vaddr, site->insn);
 		if (!err) {
@@ -215,7 +231,7 @@ void remove_site(struct uprobe_site *site)
 	lockdep_assert_held(&site->um->lock);
 
 	if (site->state == SITE_PLANTED) {
-		if (text_restore(mm, site->vaddr, site->insn))
+		if (restore_text(site))
 			return;
 		site_set_state(site, SITE_BARRED);
 	}
@@ -277,6 +293,7 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 			remove_site(site);
 			return NULL;
 		}
+		WRITE_ONCE(site->under, false);
 		if (text_plant(um->mm, vaddr, site->insn))
 			bar_site(site, UPROBE_DROP_FAULT);
 		else
@@ -284,7 +301,7 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 		break;
 	case TEXT_FOREIGN:
 		/* Our int3 over an instruction that was changed behind it. */
-		if (text_restore(um->mm, vaddr, site->insn))
+		if (restore_text(site))
 			break;
 		fallthrough;
 	case TEXT_CHANGED:

@@ -239,6 +239,9 @@ enum site_state {
  * @state: enum site_state; changed under @um->lock
  * @stale: the mapping at @vaddr may have changed: look before use
  * @ref_ctr: the ref counter of this mm was incremented (@um->lock)
+ * @under: a debugger has written int3 here while it was planted: what others read,
+ *	what a hit is to the program, and what stays when the site goes. Changed
+ *	under @um->lock; means nothing for a site that was barred meanwhile
  * @dead: on @um->dead or @um->aging, once it is unhashed
  * @rcu: frees it
  */
@@ -254,6 +257,7 @@ struct uprobe_site {
 	u8			state;
 	bool			stale;
 	bool			ref_ctr;
+	bool			under;
 	struct list_head	dead;
 	struct rcu_head		rcu;
 };
@@ -305,6 +309,7 @@ struct xol_area {
  * @inherited: there may be breakpoints of ours without sites: this mm came out
  *	of fork() with them, or mremap() moved them (@lock)
  * @any_stale: a site has been marked stale since they were looked at
+ * @any_under: there may be sites with a debugger's int3 under them (@lock)
  * @gone: the mm's users are gone (@lock)
  * @table: sites by address
  * @index_lock: covers @index
@@ -329,6 +334,7 @@ struct uprobe_mm {
 	bool			forked;
 	bool			inherited;
 	bool			any_stale;
+	bool			any_under;
 	bool			gone;
 	struct rhashtable	table;
 	spinlock_t		index_lock;	/* index */
@@ -413,6 +419,7 @@ int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long
 		bool again, bool *planted);
 void remove_site(struct uprobe_site *site);
 void bar_site(struct uprobe_site *site, enum uprobe_drop why);
+int restore_text(struct uprobe_site *site);
 struct uprobe_site *adopt_site(struct uprobe_mm *um, struct probepoint *pp,
 			       unsigned long vaddr);
 struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr);
@@ -427,6 +434,10 @@ static inline unsigned long vma_vaddr_of(const struct vm_area_struct *vma, loff_
 {
 	return vma->vm_start + (offset - ((loff_t)vma->vm_pgoff << PAGE_SHIFT));
 }
+
+/* ---------------------------------------------------------------- hide.c */
+
+void inherit_under(struct uprobe_mm *um, struct mm_struct *newmm);
 
 /* -------------------------------------------------------------- thread.c */
 
@@ -463,6 +474,9 @@ enum uprobe_thread_state {
  * @in_handler: handlers run
  * @depth: number of pending returns
  * @sweep_at: look for dead ones when @depth reaches this
+ * @stopped_at: handlers have run for the instruction here, and then the thread was
+ *	stopped before it: see stop_here(). Or 0
+ * @stopped_sp: the stack pointer then
  * @child_area: this thread came out of fork() with pending returns: make an area
  *	here before it runs
  * @rcu: frees it
@@ -482,6 +496,8 @@ struct uprobe_thread {
 	struct timer_list	overdue;
 	unsigned int		depth;
 	unsigned int		sweep_at;
+	unsigned long		stopped_at;
+	unsigned long		stopped_sp;
 	unsigned long		child_area;
 	struct rcu_head		rcu;
 };

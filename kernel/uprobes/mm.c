@@ -83,7 +83,7 @@ void uprobe_munmap(struct vm_area_struct *vma, unsigned long start, unsigned lon
  * @newmm: the child's, not in use yet
  *
  * The breakpoints are copied with the text. Their sites are made when they are
- * hit: most children exec first.
+ * hit, or looked at: most children exec first.
  */
 void uprobe_dup_mmap(struct mm_struct *oldmm, struct mm_struct *newmm)
 {
@@ -93,8 +93,10 @@ void uprobe_dup_mmap(struct mm_struct *oldmm, struct mm_struct *newmm)
 	if (um ? um->inherited || !RB_EMPTY_ROOT(&um->index) :
 		 test_bit(MMF_HAS_UPROBES, &oldmm->flags))
 		set_bit(MMF_HAS_UPROBES, &newmm->flags);
-	if (um)
-		xol_area_keep_private(um);
+	if (!um)
+		return;
+	inherit_under(um, newmm);
+	xol_area_keep_private(um);
 }
 
 /**

@@ -31,7 +31,7 @@ verdict() {
 }
 
 echo "TAP version 13"
-echo "1..11"
+echo "1..14"
 
 # ---- perf: probe, record, script, stat ----
 
@@ -103,6 +103,79 @@ gdb -nx -batch -x gdb.in --args "${WORK[@]}" >gdb.out 2>&1
 verdict "gdb's breakpoint works right behind a probe" \
 	"$(awk '/breakpoint already hit/ { print $4 }' gdb.out)" "$ROUNDS" gdb.out
 echo 0 >"$TRACE/events/client/enable"
+echo >"$TRACE/uprobe_events"
+
+# ---- a session with gdb, beside the same one without probes ----
+
+# A probe on each of the instructions that it looks at and steps over.
+LENGTH=40
+listing "$BASH_FILE" echo_builtin | head -n $LENGTH >instructions
+N=0
+while read -r AT _; do
+	echo "p:session/i$N $BASH_FILE:$(file_offset "$BASH_FILE" "$AT")" >>"$TRACE/uprobe_events"
+	N=$((N + 1))
+done <instructions
+
+cat >session.in <<-EOT
+	set confirm off
+	set pagination off
+	set width 0
+	break *main
+	run
+	delete
+	break *echo_builtin
+	continue
+	x/${LENGTH}i echo_builtin
+	display/i \$pc
+	$(for ((i = 0; i < 12; i++)); do echo stepi; done)
+	nexti
+	info registers rip rsp
+	undisplay 1
+	finish
+	x/2i \$pc
+	continue
+	bt 2
+	stepi
+	continue
+	break *(echo_builtin + $((NEXT - ECHO)))
+	ignore 2 3
+	continue
+	info breakpoints
+	generate-core-file /tmp/gdb.core
+	delete
+	detach
+EOT
+session() {
+	gdb -nx -batch -x session.in --args "${WORK[@]}" 2>&1 |
+		sed -e 's/process [0-9]*/process N/g' -e 's/LWP [0-9]*/LWP N/g' >"$1"
+	while pgrep -f "^$BASH_FILE --norc" >/dev/null; do sleep 0.1; done
+	cat workload.out >>"$1"
+}
+# bytes [CORE]: of the probed function, as gdb reads them
+bytes() {
+	gdb -nx -batch -ex 'x/128xb echo_builtin' "$BASH_FILE" "$@" 2>/dev/null | sed -n 's/^0x[0-9a-f]* //p'
+}
+session session.plain
+rm -f gdb.core
+echo 1 >"$TRACE/events/session/enable"
+session session.probed
+diff session.plain session.probed >session.diff
+verdict "a gdb session is the same with and without probes ($N of them)" \
+	"$(grep -c 'Breakpoint 2, ' session.probed) stops, $(wc -l <session.diff) lines differ" \
+	"3 stops, 0 lines differ" session.diff
+verdict "and each execution was one hit" \
+	"$(awk '$2 == "i0" { print $3 }' "$TRACE/uprobe_profile")" "$ROUNDS" session.probed
+
+ulimit -c unlimited
+echo /tmp/kernel.core >/proc/sys/kernel/core_pattern
+# shellcheck disable=SC2016 # the workload's
+"$BASH_FILE" --norc -c "ROUNDS=1; . /tmp/workload; kill -ABRT \$\$" >kernel.log 2>&1
+bytes >bytes.file
+{ bytes gdb.core | diff bytes.file -; bytes kernel.core | diff bytes.file -; } >bytes.diff
+verdict "core files, the kernel's and gdb's, have the original text" \
+	"$(wc -l <bytes.file) lines, $(wc -l <bytes.diff) differ, $(find gdb.core kernel.core | wc -l) files" \
+	"16 lines, 0 differ, 2 files" bytes.diff
+echo 0 >"$TRACE/events/session/enable"
 echo >"$TRACE/uprobe_events"
 
 [ "$FAULTS" -eq 0 ]

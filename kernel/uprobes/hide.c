@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The text of a process as others find it: without our breakpoints.
+ *
+ * Debuggers, /proc/PID/mem, process_vm_readv() and core files read the original
+ * byte where our int3 is. What they write there goes underneath: our int3 stays
+ * in memory, and what the place has for everybody else is kept beside the site.
+ * It is one of two bytes:
+ *
+ *	the original	an ordinary site
+ *	int3		a debugger's breakpoint, uprobe_site->under. After the
+ *			probe's handlers a hit goes on to the program as SIGTRAP.
+ *			When the site goes, the int3 in memory is the debugger's
+ *
+ * Any other byte changes the program: it goes to memory and bars the site. Where
+ * the debugger was first the site is barred too, until he puts back the original.
+ *
+ * The program itself reads memory as it is: nothing could be shown to it but by
+ * taking away its right to read the page, and then each read would trap.
+ *
+ * Everything here happens with mmap_lock held for reading at least, so that sites
+ * do not go, and um->lock, so that each copy is made before or after another.
+ */
+#include <linux/cacheflush.h>
+#include <linux/highmem.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+
+#include "internal.h"
+
+/* fork() has brought breakpoints: make the sites of those in a range. */
+static void adopt_range(struct uprobe_mm *um, struct vm_area_struct *vma,
+			unsigned long start, unsigned long end)
+{
+	loff_t offset = vma_offset_of(vma, start), last = vma_offset_of(vma, end - 1);
+	struct probed_file *file = probed_file_find(file_inode(vma->vm_file));
+	struct probepoint *pp;
+
+	if (!file)
+		return;
+	while ((pp = probepoint_find(file, offset, last))) {
+		unsigned long vaddr = vma_vaddr_of(vma, pp->offset);
+
+		offset = pp->offset + 1;
+		if (!site_find(um, vaddr) && IS_ERR(adopt_site(um, pp, vaddr)))
+			uprobe_drop(pp, UPROBE_DROP_NOMEM);
+		probepoint_put(pp);
+	}
+	probed_file_put(file);
+}
+
+/* Returns with @um->lock held, or NULL if there is nothing of ours in @vma. */
+static struct uprobe_mm *lock_sites(struct vm_area_struct *vma, unsigned long start,
+				    unsigned long end)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	struct uprobe_mm *um;
+
+	mmap_assert_locked(mm);
+	if (likely(!test_bit(MMF_HAS_UPROBES, &mm->flags)) || !text_vma_could(vma))
+		return NULL;
+	um = uprobe_mm_get(mm);
+	if (!um) {
+		uprobe_drop(NULL, UPROBE_DROP_NOMEM);
+		return NULL;
+	}
+	mutex_lock(&um->lock);
+	if (um->inherited)
+		adopt_range(um, vma, start, end);
+	return um;
+}
+
+/* The first site of this mapping in a range. One that is stale may be of another. */
+static struct uprobe_site *first_site(struct uprobe_mm *um, struct vm_area_struct *vma,
+				      unsigned long start, unsigned long end)
+{
+	struct uprobe_site *site;
+
+	do {
+		site = site_first_from(um, start);
+		if (!site || site->vaddr >= end)
+			return NULL;
+		start = site->vaddr + 1;
+	} while (file_inode(vma->vm_file) != site->pp->file->inode ||
+		 vma_offset_of(vma, site->vaddr) != site->pp->offset);
+	return site;
+}
+
+/**
+ * uprobe_copy_from_user_page - read for somebody else
+ * @vma: a mapping, its mmap_lock held
+ * @page: a page of it
+ * @vaddr: the address to read from, in @page
+ * @dst: the buffer
+ * @src: where @vaddr is mapped for the kernel
+ * @len: how many bytes, within @page
+ *
+ * Context: may sleep.
+ */
+void uprobe_copy_from_user_page(struct vm_area_struct *vma, struct page *page,
+				unsigned long vaddr, void *dst, const void *src, size_t len)
+{
+	unsigned long end = vaddr + len;
+	struct uprobe_mm *um = lock_sites(vma, vaddr, end);
+	struct uprobe_site *site;
+
+	copy_from_user_page(vma, page, vaddr, dst, src, len);
+	if (likely(!um))
+		return;
+	for (site = first_site(um, vma, vaddr, end); site;
+	     site = first_site(um, vma, site->vaddr + 1, end)) {
+		u8 *byte = dst + (site->vaddr - vaddr);
+
+		if (site->state == SITE_PLANTED && !site->under && *byte == UPROBE_SWBP_INSN)
+			*byte = site->insn->insn[0];
+	}
+	mutex_unlock(&um->lock);
+}
+
+/* Somebody writes @byte where @site is; @text is the place, the rest has been written. */
+static void write_at_site(struct uprobe_site *site, struct vm_area_struct *vma, u8 *text, u8 byte)
+{
+	u8 original = site->insn->insn[0];
+
+	lockdep_assert_held(&site->um->lock);
+	if (site->state == SITE_PLANTED) {
+		WRITE_ONCE(site->under, byte == UPROBE_SWBP_INSN);
+		if (byte == UPROBE_SWBP_INSN)
+			site->um->any_under = true;
+		else if (byte != original)
+			bar_site(site, UPROBE_DROP_CHANGED);
+		else if (*text == UPROBE_SWBP_INSN)
+			return;
+		WRITE_ONCE(*text, byte);
+		return;
+	}
+
+	WRITE_ONCE(*text, byte);
+	if (byte != original || !text_vma_ok(vma) || !probepoint_wanted(site->pp, vma->vm_mm) ||
+	    text_look(vma->vm_mm, site->vaddr, site->insn) != TEXT_ORIGINAL)
+		return;
+	/* What barred it has gone. The state comes first: see plant(). */
+	WRITE_ONCE(site->under, false);
+	site_set_state(site, SITE_PLANTED);
+	WRITE_ONCE(*text, UPROBE_SWBP_INSN);
+	refctr_inc(site);
+}
+
+/**
+ * uprobe_copy_to_user_page - write for somebody else
+ * @vma: a mapping, its mmap_lock held
+ * @page: a page of it, to be written to
+ * @vaddr: the address to write to, in @page
+ * @dst: where @vaddr is mapped for the kernel
+ * @src: the bytes
+ * @len: how many, within @page
+ *
+ * Context: may sleep.
+ */
+void uprobe_copy_to_user_page(struct vm_area_struct *vma, struct page *page,
+			      unsigned long vaddr, void *dst, const void *src, size_t len)
+{
+	unsigned long at = vaddr, end = vaddr + len;
+	struct uprobe_mm *um = lock_sites(vma, vaddr, end);
+	struct uprobe_site *site;
+
+	if (likely(!um)) {
+		copy_to_user_page(vma, page, vaddr, dst, src, len);
+		return;
+	}
+	/* First what is between: a site is looked at with its whole instruction. */
+	for (site = first_site(um, vma, at, end); site; site = first_site(um, vma, at, end)) {
+		copy_to_user_page(vma, page, at, dst + (at - vaddr), src + (at - vaddr),
+				  site->vaddr - at);
+		at = site->vaddr + 1;
+	}
+	copy_to_user_page(vma, page, at, dst + (at - vaddr), src + (at - vaddr), end - at);
+
+	for (site = first_site(um, vma, vaddr, end); site;
+	     site = first_site(um, vma, site->vaddr + 1, end))
+		write_at_site(site, vma, dst + (site->vaddr - vaddr),
+			      *(const u8 *)(src + (site->vaddr - vaddr)));
+	mutex_unlock(&um->lock);
+}
+
+/**
+ * uprobe_copy_page_to_iter - process_vm_readv()
+ * @mm: who is read; the caller holds users of it, and no lock
+ * @vaddr: an address
+ * @page: the page that is or was there, pinned
+ * @offset: of @vaddr in @page
+ * @len: how many bytes, within @page
+ * @to: where they go
+ *
+ * Where there may be breakpoints the bytes take a way round: our text is changed
+ * under mmap_lock, which cannot be held while they are written to the reader.
+ *
+ * Context: may sleep.
+ * Return: how many bytes were copied.
+ */
+size_t uprobe_copy_page_to_iter(struct mm_struct *mm, unsigned long vaddr, struct page *page,
+				size_t offset, size_t len, struct iov_iter *to)
+{
+	struct vm_area_struct *vma;
+	void *buf = NULL, *src;
+	bool text;
+
+	if (likely(!test_bit(MMF_HAS_UPROBES, &mm->flags)))
+		return copy_page_to_iter(page, offset, len, to);
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, vaddr);
+	text = vma && text_vma_could(vma);
+	if (text)
+		buf = kmalloc(len, GFP_KERNEL);
+	if (buf) {
+		src = kmap_local_page(page);
+		uprobe_copy_from_user_page(vma, page, vaddr, buf, src + offset, len);
+		kunmap_local(src);
+	}
+	mmap_read_unlock(mm);
+	if (!text)
+		return copy_page_to_iter(page, offset, len, to);
+	len = buf ? copy_to_iter(buf, len, to) : 0;
+	kfree(buf);
+	return len;
+}
+
+#ifdef CONFIG_ELF_CORE
+/**
+ * uprobe_get_dump_page - a page for the core file
+ * @vaddr: its address
+ *
+ * Context: current dumps core, may sleep.
+ * Return: as get_dump_page(): a page, referenced, or NULL.
+ */
+struct page *uprobe_get_dump_page(unsigned long vaddr)
+{
+	struct page *page = get_dump_page(vaddr), *copy = NULL;
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	void *src, *dst;
+
+	if (!page || likely(!test_bit(MMF_HAS_UPROBES, &mm->flags)))
+		return page;
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, vaddr);
+	if (vma && text_vma_could(vma))
+		copy = alloc_page(GFP_KERNEL);
+	if (copy) {
+		src = kmap_local_page(page);
+		dst = kmap_local_page(copy);
+		uprobe_copy_from_user_page(vma, page, vaddr, dst, src, PAGE_SIZE);
+		kunmap_local(dst);
+		kunmap_local(src);
+	}
+	mmap_read_unlock(mm);
+	if (!copy)
+		return page;
+	put_page(page);
+	return copy;
+}
+#endif
+
+/**
+ * inherit_under - fork() copies text with a debugger's breakpoints under ours
+ * @um: the parent's probes; its mmap_lock is held for writing
+ * @newmm: the child's mm, which has no mappings yet
+ *
+ * The other sites of the child are made when they are needed. Of these nobody
+ * could tell afterwards that the int3 is somebody else's too.
+ */
+void inherit_under(struct uprobe_mm *um, struct mm_struct *newmm)
+{
+	struct uprobe_mm *child;
+	struct uprobe_site *site, *copy;
+	struct rb_node *n;
+
+	mmap_assert_write_locked(um->mm);
+	if (likely(!um->any_under))
+		return;
+	child = uprobe_mm_get(newmm);
+	if (!child) {
+		uprobe_drop(NULL, UPROBE_DROP_NOMEM);
+		return;
+	}
+	mutex_lock(&um->lock);
+	mutex_lock_nested(&child->lock, SINGLE_DEPTH_NESTING);
+	for (n = rb_first(&um->index); n; n = rb_next(n)) {
+		site = rb_entry(n, struct uprobe_site, node);
+		if (site->state != SITE_PLANTED || !site->under)
+			continue;
+		copy = site_add(child, site->pp, site->vaddr);
+		if (!copy) {
+			uprobe_drop(site->pp, UPROBE_DROP_NOMEM);
+			continue;
+		}
+		copy->under = true;
+		copy->ref_ctr = site->ref_ctr;
+		/* Its mapping need not be copied. */
+		copy->stale = true;
+		site_set_state(copy, SITE_PLANTED);
+		child->any_under = true;
+		WRITE_ONCE(child->any_stale, true);
+	}
+	mutex_unlock(&child->lock);
+	mutex_unlock(&um->lock);
+}
