@@ -46,8 +46,13 @@ asm("	.text\n"
 	"dbg_mul:	imul	$1, %ecx, %ecx\n"
 	"		mov	%ecx, %edx\n"
 	"dbg_rep:	rep stosb\n"
+#ifdef __x86_64__
+	"		mov	$39, %eax\n"
+	"dbg_syscall:	syscall\n"
+#else
 	"		mov	$20, %eax\n"
 	"dbg_syscall:	int	$0x80\n"
+#endif
 	"		mov	%edx, %eax\n"
 #ifndef __x86_64__
 	"		pop	%edi\n"

@@ -147,7 +147,7 @@ cat >session.in <<-EOT
 EOT
 session() {
 	gdb -nx -batch -x session.in --args "${WORK[@]}" 2>&1 |
-		sed -e 's/process [0-9]*/process N/g' -e 's/LWP [0-9]*/LWP N/g' >"$1"
+		sed -e 's/process [0-9]*/process N/g' -e 's/LWP [0-9]*/LWP N/g' -e 's,/proc/[0-9]*,/proc/N,g' >"$1"
 	while pgrep -f "^$BASH_FILE --norc" >/dev/null; do sleep 0.1; done
 	cat workload.out >>"$1"
 }
