@@ -393,7 +393,7 @@ static u8 byte_at(unsigned long vaddr)
 {
 	u8 byte = 0;
 
-	access_remote_vm(current->mm, vaddr, &byte, 1, FOLL_FORCE);
+	uprobe_test_read(vaddr, &byte, 1);
 	return byte;
 }
 

@@ -383,7 +383,7 @@ static void by_process(struct kunit *test)
 	if (!IS_ERR_VALUE(elsewhere)) {
 		u8 byte = 0;
 
-		access_remote_vm(current->mm, elsewhere + AT_NEXT_PAGE, &byte, 1, FOLL_FORCE);
+		uprobe_test_read(elsewhere + AT_NEXT_PAGE, &byte, 1);
 		KUNIT_EXPECT_EQ(test, byte, 0x90);
 	}
 	uprobe_test_end_other_mm(home);

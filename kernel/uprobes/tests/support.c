@@ -2,6 +2,7 @@
 /*
  * What the tests of the core share.
  */
+#include <linux/highmem.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
@@ -109,9 +110,20 @@ struct uprobe_mm *uprobe_test_um(struct kunit *test)
 	return um;
 }
 
+/* The memory itself. What others find there is another matter. */
+int uprobe_test_read(unsigned long vaddr, void *buf, int n)
+{
+	int err;
+
+	mmap_read_lock(current->mm);
+	err = text_read(current->mm, vaddr, buf, n);
+	mmap_read_unlock(current->mm);
+	return err;
+}
+
 void uprobe_test_peek(struct kunit *test, unsigned long vaddr, void *buf, int n)
 {
-	KUNIT_ASSERT_EQ(test, access_remote_vm(current->mm, vaddr, buf, n, FOLL_FORCE), n);
+	KUNIT_ASSERT_EQ(test, uprobe_test_read(vaddr, buf, n), 0);
 }
 
 u8 uprobe_test_byte(struct kunit *test, unsigned long vaddr)
@@ -122,8 +134,34 @@ u8 uprobe_test_byte(struct kunit *test, unsigned long vaddr)
 	return byte;
 }
 
-/* As a debugger writes. */
+/* As a program that changes itself. */
 void uprobe_test_poke(struct kunit *test, unsigned long vaddr, const void *bytes, int n)
+{
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	struct page *page;
+	int i;
+
+	mmap_read_lock(mm);
+	for (i = 0; i < n; i++) {
+		page = get_user_page_vma_remote(mm, vaddr + i, FOLL_FORCE | FOLL_WRITE, &vma);
+		if (IS_ERR(page))
+			break;
+		memcpy_to_page(page, offset_in_page(vaddr + i), bytes + i, 1);
+		set_page_dirty_lock(page);
+		put_page(page);
+	}
+	mmap_read_unlock(mm);
+	KUNIT_ASSERT_EQ(test, i, n);
+}
+
+/* As a debugger, or anybody else from outside. */
+void uprobe_test_others_read(struct kunit *test, unsigned long vaddr, void *buf, int n)
+{
+	KUNIT_ASSERT_EQ(test, access_remote_vm(current->mm, vaddr, buf, n, FOLL_FORCE), n);
+}
+
+void uprobe_test_others_write(struct kunit *test, unsigned long vaddr, const void *bytes, int n)
 {
 	KUNIT_ASSERT_EQ(test, access_remote_vm(current->mm, vaddr, (void *)bytes, n,
 					       FOLL_FORCE | FOLL_WRITE), n);

@@ -40,9 +40,12 @@ unsigned long uprobe_test_map_text(struct kunit *test, struct file *file);
 unsigned long uprobe_test_map_stack(struct kunit *test, unsigned long bytes);
 struct uprobe_mm *uprobe_test_um(struct kunit *test);
 
+int uprobe_test_read(unsigned long vaddr, void *buf, int n);
 void uprobe_test_peek(struct kunit *test, unsigned long vaddr, void *buf, int n);
 u8 uprobe_test_byte(struct kunit *test, unsigned long vaddr);
 void uprobe_test_poke(struct kunit *test, unsigned long vaddr, const void *bytes, int n);
+void uprobe_test_others_read(struct kunit *test, unsigned long vaddr, void *buf, int n);
+void uprobe_test_others_write(struct kunit *test, unsigned long vaddr, const void *bytes, int n);
 bool uprobe_test_own_page(struct kunit *test, unsigned long vaddr);
 
 struct mm_struct *uprobe_test_other_mm(struct kunit *test);
