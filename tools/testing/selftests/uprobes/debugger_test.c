@@ -444,7 +444,7 @@ TEST_F(debugger, was_there_first)
 		ASSERT_TRUE(text_put(self->pid, way, dbg_mul, INT3));
 		ASSERT_EQ(0, plant(&self->probe, self->pid, dbg_mul));
 		if (have_debugfs())
-			EXPECT_EQ(foreign + 1, debugfs_stat("foreign"));
+			EXPECT_LT(foreign, debugfs_stat("foreign"));
 		EXPECT_EQ(INT3, text_byte(self->pid, dbg_mul));
 		EXPECT_EQ(SIGTRAP, go(self->pid, PTRACE_CONT));
 		EXPECT_EQ((unsigned long)dbg_mul + 1, get_ip(self->pid));
