@@ -113,9 +113,10 @@ static void show_sites(struct uprobe_mm *um, void *data)
 		seq_printf(m, " %s", site->state == SITE_BARRED ? "barred" :
 			   arch_uprobe_strategy_name(site->insn));
 		if (site->slot)
-			seq_printf(m, " %#lx\n", site->slot);
+			seq_printf(m, " %#lx", site->slot);
 		else
-			seq_puts(m, " -\n");
+			seq_puts(m, " -");
+		seq_puts(m, site->returns && retpoint_is(site->pp) ? " return\n" : "\n");
 	}
 }
 

@@ -19,6 +19,7 @@ const char *const uprobe_drop_name[UPROBE_DROPS] = {
 	[UPROBE_DROP_REF_CTR]	= "refctr",
 	[UPROBE_DROP_DEPTH]	= "depth",
 	[UPROBE_DROP_STACK]	= "stack",
+	[UPROBE_DROP_SKIPPED]	= "skipped",
 	[UPROBE_DROP_RETURN]	= "return",
 	[UPROBE_DROP_STRAY]	= "stray",
 };
@@ -33,6 +34,8 @@ const char *const uprobe_stat_name[UPROBE_STATS] = {
 	[UPROBE_STAT_KICKS]	 = "kicks",
 	[UPROBE_STAT_AREAS]	 = "areas",
 	[UPROBE_STAT_RETURNS]	 = "returns",
+	[UPROBE_STAT_RETURN_POINTS] = "return_points",
+	[UPROBE_STAT_TRAMPOLINES] = "trampolines",
 };
 
 struct uprobe_counts {

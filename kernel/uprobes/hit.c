@@ -234,10 +234,16 @@ static enum trap_owner look_closer(unsigned long vaddr, struct uprobe_site **fou
 		uprobe_drop(pp, UPROBE_DROP_NOMEM);
 		goto unlock;
 	}
-	/* A child of a process that is wanted need not be. */
+	/* A child of a process that is wanted need not be; but it may return here. */
+	if (pp && *found && retpoint_is(pp))
+		(*found)->returns = true;
 	if (pp && *found && !probepoint_wanted(pp, mm)) {
-		remove_site(*found);
-		*found = NULL;
+		if ((*found)->returns) {
+			refctr_dec(*found);
+		} else {
+			remove_site(*found);
+			*found = NULL;
+		}
 	}
 	if (*found && (*found)->state == SITE_PLANTED)
 		owner = TRAP_OURS;
@@ -347,10 +353,12 @@ static void call_handlers(struct uprobe_site *site, struct uprobe_thread *t,
 	t->in_handler = false;
 	t->pub.auprobe = NULL;
 
-	if (unlikely(any && !stay))
-		withdraw(site);
-	else if (want_return && instruction_pointer(regs) == site->vaddr)
+	if (unlikely(any && !stay)) {
+		if (!(site->returns && retpoint_is(pp)))
+			withdraw(site);
+	} else if (want_return && instruction_pointer(regs) == site->vaddr) {
 		uretprobe_enter(site, t, regs);
+	}
 }
 
 /*
@@ -447,8 +455,15 @@ static bool hit(struct pt_regs *regs)
 		goto out;
 	}
 
-	if (likely(!t->stopped_at) || !stopped_here(t, regs))
+	if (likely(!t->stopped_at) || !stopped_here(t, regs)) {
+		/* A function has ended before the next instruction begins. */
+		if (retpoint_is(site->pp)) {
+			uretprobe_arrive(site, t, regs);
+			if (instruction_pointer(regs) != vaddr)
+				goto out;
+		}
 		call_handlers(site, t, regs);
+	}
 
 	/* A handler that moved the thread did so in place of the instruction. */
 	if (instruction_pointer(regs) != vaddr)

@@ -191,8 +191,12 @@ int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long
 			goto unlock;
 		}
 	}
-	if (site && (site->state == SITE_PLANTED || !again))
+	if (site && (site->state == SITE_PLANTED || !again)) {
+		/* If it was only returned to: now it has uprobes. */
+		if (site->state == SITE_PLANTED)
+			refctr_inc(site);
 		goto unlock;
+	}
 	if (!site) {
 		site = adopt_site(um, pp, vaddr);
 		if (site) {
@@ -288,7 +292,7 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 	case TEXT_PLANTED:
 		break;
 	case TEXT_ORIGINAL:
-		if (!text_vma_ok(vma) || list_empty(&pp->uprobes)) {
+		if (!text_vma_ok(vma) || (list_empty(&pp->uprobes) && !retpoint_is(pp))) {
 			/* Given back, and nobody wants it: as if removed. */
 			remove_site(site);
 			return NULL;
@@ -471,16 +475,20 @@ static bool remove_from_mm(struct probepoint *pp, struct mm_struct *mm, unsigned
 	bool removed = false;
 
 	if (!um) {
-		text_restore(mm, vaddr, &pp->insn[is_64bit_mm(mm)]);
+		if (!retpoint_is(pp))
+			text_restore(mm, vaddr, &pp->insn[is_64bit_mm(mm)]);
 		return false;
 	}
 	mutex_lock(&um->lock);
 	site = site_find(um, vaddr);
 	if (site && READ_ONCE(site->stale))
 		site = revalidate_site(um, vaddr);
-	if (!site)
+	/* A breakpoint that came with fork() may be returned to. */
+	if (!site && !retpoint_is(pp))
 		site = adopt_site(um, pp, vaddr);
-	if (site && site->pp == pp) {
+	if (site && site->pp == pp && site->returns && retpoint_is(pp)) {
+		refctr_dec(site);
+	} else if (site && site->pp == pp) {
 		removed = site->state == SITE_PLANTED;
 		remove_site(site);
 		removed = removed && !site_find(um, vaddr);

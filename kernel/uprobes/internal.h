@@ -7,7 +7,9 @@
  *   probed_file   one inode with probepoints. Held by each of its probepoints;
  *                 holds the inode while one of them has uprobes.
  *   probepoint    one instruction of it. Held by each uprobe registered on it,
- *                 each site, each pending return.
+ *                 each site, each pending return, and while it is on the list
+ *                 of return points.
+ *   return_link   says that a function returns to a point. Owned by the point.
  *   uprobe_site   a probepoint in one mm. Owned by the mm's table; the hits in
  *                 progress keep it by SRCU, who gets past its instruction by
  *                 naming it in uprobe_thread->site. Removed in three moves: unhashed, a grace
@@ -25,8 +27,9 @@
  *         (page faults, the area's pages)
  *           mapping->i_mmap_rwsem
  *             uprobe_mm->index_lock, probed_file->points_lock,
- *             uprobe_mm->threads_lock, debug and refusal locks: spinlocks,
- *             nothing is taken inside but the scheduler's locks, by threads_lock
+ *             uprobe_mm->threads_lock, links_lock (retpoint.c), the buckets of
+ *             pending returns, debug and refusal locks: spinlocks, nothing is
+ *             taken inside but the scheduler's locks, by threads_lock
  *
  * uprobe_munmap() is called with i_mmap_rwsem held at times: it may take
  * spinlocks only. No lock is held while a handler runs; an SRCU reader is.
@@ -73,6 +76,8 @@ extern struct srcu_struct uprobes_srcu;
  * @UPROBE_DROP_REF_CTR: the ref counter could not be changed
  * @UPROBE_DROP_DEPTH: return not followed: too many are pending
  * @UPROBE_DROP_STACK: return not followed: stack cannot be read or written
+ * @UPROBE_DROP_SKIPPED: return not followed: nothing can be planted where it goes,
+ *	and the trampoline is switched off
  * @UPROBE_DROP_RETURN: a pending return never came
  * @UPROBE_DROP_STRAY: a return that nobody was waiting for
  * @UPROBE_DROPS: how many there are
@@ -91,6 +96,7 @@ enum uprobe_drop {
 	UPROBE_DROP_REF_CTR,
 	UPROBE_DROP_DEPTH,
 	UPROBE_DROP_STACK,
+	UPROBE_DROP_SKIPPED,
 	UPROBE_DROP_RETURN,
 	UPROBE_DROP_STRAY,
 	UPROBE_DROPS
@@ -109,6 +115,8 @@ enum uprobe_stat {
 	UPROBE_STAT_KICKS,	/* running threads asked whether they are in a slot */
 	UPROBE_STAT_AREAS,	/* areas made */
 	UPROBE_STAT_RETURNS,
+	UPROBE_STAT_RETURN_POINTS, /* return addresses where a site was planted */
+	UPROBE_STAT_TRAMPOLINES, /* return addresses that were replaced */
 	UPROBE_STATS
 };
 
@@ -131,7 +139,9 @@ extern const char *const uprobe_stat_name[UPROBE_STATS];
  * @refs: one per probepoint, one per user of the pointer
  * @lock: serializes registration and removal on this file
  * @points_lock: covers @points
- * @points: probepoints that have uprobes, by offset
+ * @points: probepoints that have uprobes, or to which functions return, by offset
+ * @sb: kept mounted while there are return points, whose users do not keep it (@lock)
+ * @release: gives back @inode and @sb
  * @rcu: frees it
  */
 struct probed_file {
@@ -144,15 +154,21 @@ struct probed_file {
 	struct mutex		lock;		/* registration */
 	spinlock_t		points_lock;	/* points */
 	struct rb_root		points;
+	struct super_block	*sb;
+	struct work_struct	release;
 	struct rcu_head		rcu;
 };
 
+struct return_link;
+
 /**
  * struct probepoint - one instruction of one file
- * @node: in @file->points while there are uprobes (@file->points_lock)
+ * @node: in @file->points while there are uprobes, or it is a return point
+ *	(@file->points_lock)
  * @file: held
  * @offset: first byte of the instruction in the file
- * @ref_ctr_offset: see &struct uprobe; one per probepoint
+ * @ref_ctr_offset: see &struct uprobe; one per probepoint. Changes only while
+ *	there are no uprobes
  * @refs: see "Who holds what"
  * @uprobes: the requests; changed under @file->lock, read under uprobes_srcu
  * @insn: the records for 32-bit ([0]) and 64-bit ([1]) code; constant
@@ -160,6 +176,15 @@ struct probed_file {
  * @sites: sites that exist, planted or barred
  * @hits: per CPU
  * @drops: by cause
+ * @wants_returns: an uprobe of it has a ret_handler (links_lock)
+ * @pops: bytes that the function entered here releases when it returns, for 32-bit
+ *	and 64-bit code; written before @wants_returns is set for the first time
+ * @returns: of a function: the live links to where it returns (links_lock)
+ * @links: of a return point: all links that it ever had, the live ones last
+ *	(links_lock)
+ * @live_links: how many of them are live (links_lock to change)
+ * @return_node: on the list of return points, until the worker has taken it out
+ *	(@file->lock and links_lock to change)
  * @rcu: frees it
  */
 struct probepoint {
@@ -174,6 +199,12 @@ struct probepoint {
 	atomic_t		sites;
 	unsigned long __percpu	*hits;
 	atomic_t		drops[UPROBE_DROPS];
+	bool			wants_returns;
+	u16			pops[2];
+	struct list_head	returns;
+	struct list_head	links;
+	unsigned int		live_links;
+	struct list_head	return_node;
 	struct rcu_head		rcu;
 };
 
@@ -186,12 +217,15 @@ static inline bool probepoints_exist(void)
 }
 
 struct probed_file *probed_file_find(struct inode *inode);
-struct probed_file *probed_file_get(struct inode *inode);
+struct probed_file *probed_file_lock(struct inode *inode);
 void probed_file_put(struct probed_file *file);
 void probed_file_retire_idle(struct probed_file *file);
 
 struct probepoint *probepoint_get(struct probed_file *file, loff_t offset,
 				  loff_t ref_ctr_offset);
+struct probepoint *probepoint_get_return(struct probed_file *file, loff_t offset,
+					 bool anywhere);
+void probepoint_find_pops(struct probepoint *pp);
 struct probepoint *probepoint_find(struct probed_file *file, loff_t min, loff_t max);
 void probepoint_hide(struct probepoint *pp);
 void probepoint_put(struct probepoint *pp);
@@ -242,6 +276,8 @@ enum site_state {
  * @under: a debugger has written int3 here while it was planted: what others read,
  *	what a hit is to the program, and what stays when the site goes. Changed
  *	under @um->lock; means nothing for a site that was barred meanwhile
+ * @returns: functions return to it in this mm (@um->lock)
+ * @link: one of them, as a hint; of @pp, so as long-lived as the site
  * @dead: on @um->dead or @um->aging, once it is unhashed
  * @rcu: frees it
  */
@@ -258,6 +294,8 @@ struct uprobe_site {
 	bool			stale;
 	bool			ref_ctr;
 	bool			under;
+	bool			returns;
+	struct return_link	*link;
 	struct list_head	dead;
 	struct rcu_head		rcu;
 };
@@ -320,7 +358,10 @@ struct xol_area {
  * @aging: sites unhashed before that (@lock)
  * @threads_lock: covers @threads
  * @threads: the threads that have hit a probe here
- * @pending: returns that are waited for, and those being set up
+ * @returns: the returns that are waited for, NULL if there never was one. Set once,
+ *	freed when the mm's users are gone
+ * @pending: those that wait at the trampoline, and those being set up there
+ * @trampolined: there were any: no site could be planted where they go
  * @drop_wanted: the area is needed for @pending only: kick when that is 0
  * @all: on the list of all, for debugfs
  * @reclaiming: bits of reclaim.c; if not 0 reclaim may hold a reference
@@ -345,7 +386,9 @@ struct uprobe_mm {
 	struct list_head	aging;
 	spinlock_t		threads_lock;	/* threads */
 	struct list_head	threads;
+	struct return_table	*returns;
 	atomic_t		pending;
+	bool			trampolined;
 	bool			drop_wanted;
 	struct list_head	all;
 	unsigned long		reclaiming;
@@ -359,6 +402,8 @@ static inline struct uprobe_mm *uprobe_mm_of(struct mm_struct *mm)
 	/* Pairs with the publication in uprobe_mm_get(). */
 	return smp_load_acquire(&mm->uprobes_state.xol_area);
 }
+
+struct return_table;
 
 struct uprobe_mm *uprobe_mm_get(struct mm_struct *mm);
 void uprobe_mm_hold(struct uprobe_mm *um);
@@ -468,15 +513,19 @@ enum uprobe_thread_state {
  * @slot: the slot that the thread may be in, or is about to enter. While it is
  *	set the slot is not given to another site
  * @arch: what the copy borrowed
- * @returns: the pending returns, by stack address
  * @signal_waits: a signal was told to wait for the end of the copy
  * @overdue: runs while @signal_waits; when it is over the signal is taken anyway
  * @in_handler: handlers run
- * @depth: number of pending returns
+ * @id: what its pending returns are marked with
+ * @vfork: 0, or @id if it runs in the mm and on the stack of the one that made it
+ * @depth: returns that it has noted and not seen, at least
  * @sweep_at: look for dead ones when @depth reaches this
  * @stopped_at: handlers have run for the instruction here, and then the thread was
  *	stopped before it: see stop_here(). Or 0
  * @stopped_sp: the stack pointer then
+ * @too_deep: how many it could not note
+ * @spare: pending returns to use again
+ * @spares: how many
  * @child_area: this thread came out of fork() with pending returns: make an area
  *	here before it runs
  * @rcu: frees it
@@ -492,12 +541,16 @@ struct uprobe_thread {
 	struct uprobe_site	*site;
 	unsigned long		slot;
 	struct arch_uprobe_task	arch;
-	struct rb_root		returns;
 	struct timer_list	overdue;
+	u32			id;
+	u32			vfork;
 	unsigned int		depth;
 	unsigned int		sweep_at;
 	unsigned long		stopped_at;
 	unsigned long		stopped_sp;
+	unsigned int		too_deep;
+	unsigned int		spares;
+	struct pending_return	*spare;
 	unsigned long		child_area;
 	struct rcu_head		rcu;
 };
@@ -520,40 +573,110 @@ void uprobe_signal_overdue(struct timer_list *timer);
 bool uprobe_threads_name_site(struct uprobe_mm *um, const struct uprobe_site *site);
 bool uprobe_threads_name_slot(struct uprobe_mm *um, unsigned long slot);
 
-/* ----------------------------------------------------------- uretprobe.c */
+/* ------------------------------------------------------------- returns.c */
 
 /*
- * Pending returns per thread. Each costs the kernel some 64 bytes, and no
+ * Pending returns per thread. Each costs the kernel some 100 bytes, and no
  * program that works recurses deeper through a probed function.
  */
 #define UPROBE_RETURN_LIMIT	65536
 
 /**
  * struct pending_return - a function was entered, its return is waited for
- * @pub: what unchanged kernel code reads
- * @pprev: what points to @pub
- * @node: in uprobe_thread->returns
+ * @pub: what unchanged kernel code reads. Its orig_ret_vaddr, the address that is
+ *	returned to, is right in any case; it is on a thread's list only if the
+ *	trampoline's address is in @slot
+ * @pprev: what points to @pub, or NULL (@um->threads_lock)
+ * @next: in its bucket; or the next spare one
  * @pp: held; where the function was entered
  * @func: the address at which it was entered
- * @slot: the stack address of the return address; the trampoline's is there now
- * @rcu: frees it
+ * @slot: the stack address of the return address
+ * @after: the stack address just below the stack pointer when it has returned:
+ *	@slot, or higher by what the function releases
+ * @owner: uprobe_thread->id of the thread that noted it
+ * @vfork: uprobe_thread->vfork of that thread
+ * @trampoline: it will come to the trampoline
+ * @rcu: frees it, if it was on a list
  */
 struct pending_return {
 	struct return_instance	pub;
 	struct return_instance	**pprev;
-	struct rb_node		node;
+	struct pending_return	*next;
 	struct probepoint	*pp;
 	unsigned long		func;
 	unsigned long		slot;
+	unsigned long		after;
+	u32			owner;
+	u32			vfork;
+	bool			trampoline;
 	struct rcu_head		rcu;
 };
 
+struct return_table *returns_get(struct uprobe_mm *um);
+bool returns_unfit(struct return_table *table, unsigned long ret);
+void returns_note_unfit(struct return_table *table, unsigned long ret);
+bool returns_due(struct return_table *table, const struct uprobe_thread *t);
+struct pending_return *returns_new(struct uprobe_thread *t, struct probepoint *pp);
+void returns_free(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_return *p);
+void returns_give_up(struct uprobe_mm *um, struct uprobe_thread *t,
+		     struct pending_return *list);
+void returns_note(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_return *p,
+		  bool chained);
+struct pending_return *returns_find(struct return_table *table, struct uprobe_thread *t,
+				    unsigned long slot, unsigned long after,
+				    bool trampoline);
+struct pending_return *returns_take(struct uprobe_mm *um, struct uprobe_thread *t,
+				    unsigned long after, unsigned long ret, bool trampoline);
+void returns_remove(struct uprobe_mm *um, struct pending_return *p);
+void returns_sweep(struct uprobe_mm *um, struct uprobe_thread *t);
+bool returns_any(struct uprobe_mm *um);
+int returns_copy(struct uprobe_thread *child, struct uprobe_thread *parent,
+		 struct uprobe_mm *from);
+void returns_leave(struct uprobe_mm *um, struct uprobe_thread *t);
+void returns_end(struct uprobe_mm *um);
+
+/* ------------------------------------------------------------ retpoint.c */
+
+/**
+ * struct return_link - a function returns to a point
+ * @hash: in the table of live links, by @func and @point
+ * @node: on the point's links (links_lock)
+ * @point: whose it is
+ * @returns: on the function's returns, while it is live (links_lock)
+ * @func: the function, or NULL if it is not live; links_lock to change. Readers
+ *	compare it only
+ * @rcu: frees it
+ */
+struct return_link {
+	struct hlist_node	hash;
+	struct list_head	node;
+	struct probepoint	*point;
+	struct list_head	returns;
+	struct probepoint	*func;
+	struct rcu_head		rcu;
+};
+
+/* Do functions return to it? To change that takes pp->file->lock, or is a live one less. */
+static inline bool retpoint_is(const struct probepoint *pp)
+{
+	return READ_ONCE(pp->live_links) != 0;
+}
+
+void retpoint_want(struct probepoint *func);
+void retpoint_unwant(struct probepoint *func);
+bool retpoint_ready(struct uprobe_site *site, unsigned long ret);
+bool retpoint_make(struct uprobe_site *site, unsigned long ret);
+void retpoint_tidy_later(void);
+void retpoint_free_links(struct probepoint *pp);
+
+/* ----------------------------------------------------------- uretprobe.c */
+
 void uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t,
 		     struct pt_regs *regs);
+void uretprobe_arrive(struct uprobe_site *site, struct uprobe_thread *t,
+		      struct pt_regs *regs);
 bool uretprobe_return(struct uprobe_mm *um, struct uprobe_thread *t,
 		      struct pt_regs *regs);
-void uretprobe_forget(struct uprobe_thread *t);
-int uretprobe_copy(struct uprobe_thread *child, struct uprobe_thread *parent);
 void uretprobe_undo(struct uprobe_thread *t, struct pt_regs *regs);
 
 /* ------------------------------------------------------------- reclaim.c */

@@ -111,9 +111,13 @@ void uprobe_clear_state(struct mm_struct *mm)
 	struct uprobe_site *site, *next;
 	struct rb_node *n;
 
+	/* Files may be mapped nowhere any more. */
+	if (unlikely(test_bit(MMF_HAS_UPROBES, &mm->flags)))
+		retpoint_tidy_later();
 	if (likely(!um))
 		return;
 
+	returns_end(um);
 	mutex_lock(&um->lock);
 	um->gone = true;
 	while ((n = rb_first(&um->index))) {

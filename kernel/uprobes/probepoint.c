@@ -49,14 +49,19 @@ struct probed_file *probed_file_find(struct inode *inode)
 	return NULL;
 }
 
-/**
- * probed_file_get - the entry of an inode, made if there is none
- * @inode: the inode, referenced by the caller
- *
- * Context: may sleep.
- * Return: the entry, held, or an ERR_PTR(-ENOMEM).
- */
-struct probed_file *probed_file_get(struct inode *inode)
+/* Last part of retiring a file that was kept mounted. */
+static void release_file(struct work_struct *work)
+{
+	struct probed_file *file = container_of(work, struct probed_file, release);
+	struct super_block *sb = file->sb;
+
+	iput(file->inode);
+	deactivate_super(sb);
+	probed_file_put(file);
+}
+
+/* The entry of an inode, held, made if there is none; or an ERR_PTR(-ENOMEM). */
+static struct probed_file *probed_file_get(struct inode *inode)
 {
 	struct probed_file *file, *new;
 
@@ -75,6 +80,7 @@ struct probed_file *probed_file_get(struct inode *inode)
 	mutex_init(&new->lock);
 	spin_lock_init(&new->points_lock);
 	new->points = RB_ROOT;
+	INIT_WORK(&new->release, release_file);
 
 	spin_lock(&files_lock);
 	file = probed_file_find(inode);
@@ -87,6 +93,30 @@ struct probed_file *probed_file_get(struct inode *inode)
 	iput(inode);
 	kfree(new);
 	return file;
+}
+
+/**
+ * probed_file_lock - the entry of an inode, made if there is none, and locked
+ * @inode: the inode, referenced by the caller
+ *
+ * Context: may sleep.
+ * Return: the entry, held, with its lock held, or an ERR_PTR(-ENOMEM).
+ */
+struct probed_file *probed_file_lock(struct inode *inode)
+{
+	struct probed_file *file;
+
+	for (;;) {
+		file = probed_file_get(inode);
+		if (IS_ERR(file))
+			return file;
+		mutex_lock(&file->lock);
+		if (!file->retired)
+			return file;
+		/* Its last probepoint went before we got the lock. */
+		mutex_unlock(&file->lock);
+		probed_file_put(file);
+	}
 }
 
 /**
@@ -118,7 +148,13 @@ void probed_file_retire_idle(struct probed_file *file)
 	spin_lock(&files_lock);
 	hash_del_rcu(&file->hash);
 	spin_unlock(&files_lock);
-	iput(file->inode);
+	if (likely(!file->sb)) {
+		iput(file->inode);
+		return;
+	}
+	/* It may be the last to use the file system: not with our locks. */
+	refcount_inc(&file->refs);
+	queue_work(system_unbound_wq, &file->release);
 }
 
 /* ------------------------------------------------------------ refusals */
@@ -272,7 +308,7 @@ static bool file_is_64bit(struct inode *inode)
  * kind of the file decides whether the probepoint is refused; where the other
  * kind maps it, its record decides.
  */
-static int analyze(struct probepoint *pp, struct inode *inode)
+static int analyze(struct probepoint *pp, struct inode *inode, bool quiet)
 {
 	bool is64 = file_is_64bit(inode);
 	u8 bytes[MAX_UINSN_BYTES] = { };
@@ -286,8 +322,43 @@ static int analyze(struct probepoint *pp, struct inode *inode)
 
 	if (pp->refusal[is64] == UPROBE_ACCEPTED)
 		return 0;
-	note_refusal(inode, pp->offset, &pp->insn[is64], is64, pp->refusal[is64]);
+	if (!quiet)
+		note_refusal(inode, pp->offset, &pp->insn[is64], is64, pp->refusal[is64]);
 	return pp->refusal[is64] == UPROBE_REFUSE_UNDECODABLE ? -ENOEXEC : -EOPNOTSUPP;
+}
+
+/* So much of a function is looked at to find how it returns. */
+#define POPS_BYTES	2048
+
+/**
+ * probepoint_find_pops - what does the function that begins here release?
+ * @pp: held, its file too
+ *
+ * Context: may sleep: reads the file.
+ */
+void probepoint_find_pops(struct probepoint *pp)
+{
+	struct inode *inode = pp->file->inode;
+	bool is64 = file_is_64bit(inode);
+	u8 *text = kmalloc(POPS_BYTES, GFP_KERNEL);
+	int n;
+
+	if (!text)
+		return;
+	n = read_file(inode, pp->offset, text, POPS_BYTES);
+	if (n > 0)
+		pp->pops[is64] = arch_uretprobe_pops(text, n, is64);
+	kfree(text);
+}
+
+/* Does a call end where this offset begins? */
+static bool call_before(struct inode *inode, loff_t offset)
+{
+	unsigned int n = min_t(loff_t, offset, UPROBE_CALL_BYTES);
+	u8 bytes[UPROBE_CALL_BYTES];
+
+	return read_file(inode, offset - n, bytes, n) == n &&
+	       arch_uretprobe_call_before(bytes, n);
 }
 
 /* --------------------------------------------------------- probepoints */
@@ -340,6 +411,7 @@ static bool point_less(struct rb_node *a, const struct rb_node *b)
 
 static void free_point(struct probepoint *pp)
 {
+	retpoint_free_links(pp);
 	free_percpu(pp->hits);
 	kfree(pp);
 }
@@ -349,48 +421,31 @@ static void free_point_rcu(struct rcu_head *rcu)
 	free_point(container_of(rcu, struct probepoint, rcu));
 }
 
-/**
- * probepoint_get - the probepoint of an instruction, made if there is none
- * @file: held, @file->lock held
- * @offset: of the instruction
- * @ref_ctr_offset: of its counter, or 0
- *
- * Context: may sleep: reads the file.
- * Return: the probepoint, held, or an ERR_PTR: -EINVAL if it exists with
- * another counter, -ENOEXEC if there is no instruction, -EOPNOTSUPP if it is
- * refused, -EIO if the file cannot be read, -ENOMEM.
+/*
+ * A new probepoint, in the tree. If it is there because a program returns there it is
+ * charged to that program, and a refusal is no news.
  */
-struct probepoint *probepoint_get(struct probed_file *file, loff_t offset,
-				  loff_t ref_ctr_offset)
+static struct probepoint *make_point(struct probed_file *file, loff_t offset, bool returned_to)
 {
+	gfp_t gfp = returned_to ? GFP_KERNEL_ACCOUNT : GFP_KERNEL;
 	struct probepoint *pp;
 	int err;
 
 	lockdep_assert_held(&file->lock);
-
-	pp = probepoint_find(file, offset, offset);
-	if (pp) {
-		if (pp->ref_ctr_offset == ref_ctr_offset)
-			return pp;
-		pr_info_ratelimited("inode %lu offset %#llx: has the ref counter %#llx, not %#llx\n",
-				    file->inode->i_ino, offset, pp->ref_ctr_offset,
-				    ref_ctr_offset);
-		probepoint_put(pp);
-		return ERR_PTR(-EINVAL);
-	}
-
-	pp = kzalloc(sizeof(*pp), GFP_KERNEL);
+	pp = kzalloc(sizeof(*pp), gfp);
 	if (!pp)
 		return ERR_PTR(-ENOMEM);
 	pp->offset = offset;
-	pp->ref_ctr_offset = ref_ctr_offset;
 	INIT_LIST_HEAD(&pp->uprobes);
+	INIT_LIST_HEAD(&pp->returns);
+	INIT_LIST_HEAD(&pp->links);
+	INIT_LIST_HEAD(&pp->return_node);
 	refcount_set(&pp->refs, 1);
 
 	err = -ENOMEM;
-	pp->hits = alloc_percpu(unsigned long);
+	pp->hits = alloc_percpu_gfp(unsigned long, gfp);
 	if (pp->hits)
-		err = analyze(pp, file->inode);
+		err = analyze(pp, file->inode, returned_to);
 	if (err) {
 		free_point(pp);
 		return ERR_PTR(err);
@@ -407,8 +462,67 @@ struct probepoint *probepoint_get(struct probed_file *file, loff_t offset,
 }
 
 /**
+ * probepoint_get - the probepoint of an instruction, made if there is none
+ * @file: held, @file->lock held
+ * @offset: of the instruction
+ * @ref_ctr_offset: of its counter, or 0
+ *
+ * Context: may sleep: reads the file.
+ * Return: the probepoint, held, or an ERR_PTR: -EINVAL if it has uprobes with
+ * another counter, -ENOEXEC if there is no instruction, -EOPNOTSUPP if it is
+ * refused, -EIO if the file cannot be read, -ENOMEM.
+ */
+struct probepoint *probepoint_get(struct probed_file *file, loff_t offset,
+				  loff_t ref_ctr_offset)
+{
+	struct probepoint *pp;
+
+	lockdep_assert_held(&file->lock);
+	pp = probepoint_find(file, offset, offset);
+	if (!pp) {
+		pp = make_point(file, offset, false);
+		if (!IS_ERR(pp))
+			pp->ref_ctr_offset = ref_ctr_offset;
+		return pp;
+	}
+	/* Of a place that is only returned to it is not known yet. */
+	if (list_empty(&pp->uprobes))
+		WRITE_ONCE(pp->ref_ctr_offset, ref_ctr_offset);
+	if (pp->ref_ctr_offset == ref_ctr_offset)
+		return pp;
+	pr_info_ratelimited("inode %lu offset %#llx: has the ref counter %#llx, not %#llx\n",
+			    file->inode->i_ino, offset, pp->ref_ctr_offset,
+			    ref_ctr_offset);
+	probepoint_put(pp);
+	return ERR_PTR(-EINVAL);
+}
+
+/**
+ * probepoint_get_return - the probepoint where a function returns to
+ * @file: held, @file->lock held
+ * @offset: where it returns to
+ * @anywhere: an instruction begins there, for sure; else that is taken for granted
+ *	only if there is a probepoint, or the instruction before it is a call
+ *
+ * Context: may sleep: reads the file.
+ * Return: as probepoint_get().
+ */
+struct probepoint *probepoint_get_return(struct probed_file *file, loff_t offset,
+					 bool anywhere)
+{
+	struct probepoint *pp = probepoint_find(file, offset, offset);
+
+	lockdep_assert_held(&file->lock);
+	if (pp)
+		return pp;
+	if (!anywhere && !call_before(file->inode, offset))
+		return ERR_PTR(-ENOEXEC);
+	return make_point(file, offset, true);
+}
+
+/**
  * probepoint_hide - nobody finds it any more
- * @pp: has no uprobes left; @pp->file->lock is held
+ * @pp: has no uprobes and no live links left; @pp->file->lock is held
  *
  * Sites and pending returns may hold it for some time yet. A later registration
  * makes a new one, and reads the file again.
@@ -418,7 +532,7 @@ void probepoint_hide(struct probepoint *pp)
 	struct probed_file *file = pp->file;
 
 	lockdep_assert_held(&file->lock);
-	WARN_ON_ONCE(!list_empty(&pp->uprobes));
+	WARN_ON_ONCE(!list_empty(&pp->uprobes) || retpoint_is(pp));
 
 	spin_lock(&file->points_lock);
 	rb_erase(&pp->node, &file->points);
@@ -485,7 +599,7 @@ bool probepoint_has_returns(struct probepoint *pp)
 }
 
 /**
- * probepoint_for_each - visit all that have uprobes, for debugfs
+ * probepoint_for_each - visit all that have uprobes or links, for debugfs
  * @fn: called with a probepoint that is held; may sleep
  * @data: passed on
  */

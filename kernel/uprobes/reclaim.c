@@ -82,7 +82,8 @@ static bool sites_need_area(struct uprobe_mm *um)
 	for (n = rb_first(&um->index); n; n = rb_next(n)) {
 		site = rb_entry(n, struct uprobe_site, node);
 		if (site->state == SITE_PLANTED &&
-		    (insn_needs_slot(site->insn) || probepoint_has_returns(site->pp)))
+		    (insn_needs_slot(site->insn) ||
+		     (um->trampolined && READ_ONCE(site->pp->wants_returns))))
 			return true;
 	}
 	return false;

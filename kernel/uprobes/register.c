@@ -175,8 +175,11 @@ static void hide(struct uprobe *u)
 	list_del_rcu(&u->node);
 	/* Nobody follows it. Says that this has been done. */
 	u->node.prev = NULL;
+	if (u->ret_handler)
+		retpoint_unwant(pp);
 	remove_everywhere(pp);
-	if (list_empty(&pp->uprobes))
+	/* One that functions return to is the worker's. */
+	if (list_empty(&pp->uprobes) && list_empty(&pp->return_node))
 		probepoint_hide(pp);
 }
 
@@ -186,18 +189,9 @@ static int add(struct uprobe *u)
 	struct probepoint *pp;
 	int err;
 
-	for (;;) {
-		file = probed_file_get(u->inode);
-		if (IS_ERR(file))
-			return PTR_ERR(file);
-		mutex_lock(&file->lock);
-		if (!file->retired)
-			break;
-		/* Its last probepoint went before we got the lock. */
-		mutex_unlock(&file->lock);
-		probed_file_put(file);
-	}
-
+	file = probed_file_lock(u->inode);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
 	pp = probepoint_get(file, u->offset, u->ref_ctr_offset);
 	if (IS_ERR(pp)) {
 		err = PTR_ERR(pp);
@@ -205,6 +199,8 @@ static int add(struct uprobe *u)
 	}
 	/* Listed before the walk: a mapping that comes now is seen by one of us. */
 	u->pp = pp;
+	if (u->ret_handler)
+		retpoint_want(pp);
 	list_add_tail_rcu(&u->node, &pp->uprobes);
 	err = insert_everywhere(pp);
 	if (err)

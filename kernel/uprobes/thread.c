@@ -9,6 +9,8 @@
 
 #include "internal.h"
 
+static atomic_t last_id = ATOMIC_INIT(0);
+
 static struct uprobe_thread *make_thread(struct uprobe_mm *um, struct task_struct *task)
 {
 	struct uprobe_thread *t = kzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
@@ -17,6 +19,8 @@ static struct uprobe_thread *make_thread(struct uprobe_mm *um, struct task_struc
 		return NULL;
 	t->um = um;
 	t->task = task;
+	/* Wraps: then two threads may share their sweeps. */
+	t->id = atomic_inc_return(&last_id) ?: atomic_inc_return(&last_id);
 	t->sweep_at = 64;
 	timer_setup(&t->overdue, uprobe_signal_overdue, 0);
 	uprobe_mm_hold(um);
@@ -162,7 +166,7 @@ void uprobe_free_utask(struct task_struct *t)
 
 	timer_shutdown_sync(&thread->overdue);
 	WRITE_ONCE(t->utask, NULL);
-	uretprobe_forget(thread);
+	returns_leave(um, thread);
 	spin_lock(&um->threads_lock);
 	list_del(&thread->link);
 	spin_unlock(&um->threads_lock);
@@ -171,12 +175,24 @@ void uprobe_free_utask(struct task_struct *t)
 	uprobe_mm_put(um);
 }
 
+/* A child by vfork() runs on its parent's stack: what it notes is its own. */
+static void vforked(struct task_struct *t)
+{
+	struct uprobe_mm *um = uprobe_mm_of(t->mm);
+	struct uprobe_thread *child = um ? make_thread(um, t) : NULL;
+
+	if (!child)
+		return;
+	child->vfork = child->id;
+	t->utask = &child->pub;
+}
+
 /**
  * uprobe_copy_process - a thread has been made
  * @t: the new thread, which has not run yet
  * @flags: CLONE_*
  *
- * If it runs on a copy of the caller's stack, or on that very stack, it will
+ * If it runs on copies of the caller's stacks, or on its very stack, it will
  * return from the same functions.
  *
  * Context: may sleep.
@@ -184,37 +200,43 @@ void uprobe_free_utask(struct task_struct *t)
 void uprobe_copy_process(struct task_struct *t, unsigned long flags)
 {
 	struct uprobe_thread *parent = uprobe_thread_of(current), *child;
-	bool same_mm = current->mm == t->mm;
-	struct uprobe_mm *um;
+	struct uprobe_mm *from, *um;
 
 	t->utask = NULL;
 	if (parent && parent->state == THREAD_BOOSTED)
 		arch_uprobe_fork(&parent->arch, t);
-	if (!parent || !parent->pub.return_instances)
+	if (!current->mm || !t->mm || !test_bit(MMF_HAS_UPROBES, &current->mm->flags))
 		return;
-	if (same_mm && !(flags & CLONE_VFORK))
+	if (current->mm == t->mm) {
+		if (flags & CLONE_VFORK)
+			vforked(t);
+		return;
+	}
+	from = uprobe_mm_of(current->mm);
+	if (!from || !returns_any(from))
 		return;
 
 	um = uprobe_mm_get(t->mm);
 	child = um ? make_thread(um, t) : NULL;
 	if (!child)
 		goto lost;
-	if (uretprobe_copy(child, parent)) {
+	if (returns_copy(child, parent, from)) {
 		t->utask = &child->pub;
 		uprobe_free_utask(t);
 		goto lost;
 	}
-	if (!same_mm) {
+	if (atomic_read(&um->pending)) {
 		/* The trampoline's address is on its stack. */
-		mutex_lock(&parent->um->lock);
-		child->child_area = parent->um->area.vaddr;
-		mutex_unlock(&parent->um->lock);
+		mutex_lock(&from->lock);
+		child->child_area = from->area.vaddr;
+		mutex_unlock(&from->lock);
 		set_tsk_thread_flag(t, TIF_UPROBE);
 	}
 	t->utask = &child->pub;
 	return;
 lost:
-	/* The child will run into a trampoline that is not there: it must not. */
 	uprobe_drop(NULL, UPROBE_DROP_NOMEM);
-	send_sig(SIGKILL, t, 1);
+	/* The child may run into a trampoline that is not there: it must not. */
+	if (atomic_read(&from->pending))
+		send_sig(SIGKILL, t, 1);
 }

@@ -1,137 +1,66 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Return probes by trampoline: at the entry of a function its return address is
- * replaced by the address of an int3 in the XOL area.
+ * Return probes: from the entry of a function to its return.
  *
- * A pending return is known by the stack address that its return address lies
- * at: it is the return of that call, whatever stack it is on and in whatever
- * order stacks are left. It is dead when that stack address is used for another
- * call, or no longer holds the trampoline's address; the dead are dropped and
- * counted. Several functions may share one stack address: each but the first
- * was jumped to, and all of them return at once, innermost first.
+ * At the entry the return address is read, a site is planted there (retpoint.c),
+ * and the return is noted (returns.c). The stack is left alone. A hit at that
+ * address with the stack pointer that the function leaves behind is the return.
+ *
+ * Not everything that gets there is one. An exception that is caught around the
+ * call ends in a jump to the instruction behind it, with the same stack pointer;
+ * but calls that the landing pad has made have overwritten the return address by
+ * then, which a ret leaves where it was.
+ *
+ * Where no site can be planted (memory without a file, text that the program may
+ * write, the vdso, an instruction that is refused) the return address is replaced
+ * by that of an int3 in the XOL area, the trampoline; or the return is skipped.
  */
 #include <linux/mmu_context.h>
+#include <linux/moduleparam.h>
 #include <linux/ptrace.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include "internal.h"
 
-static struct pending_return *pending_of(struct return_instance *ri)
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "uprobes."
+
+/* ------------------------------------------------------------ the switch */
+
+enum fallback { FALLBACK_TRAMPOLINE, FALLBACK_SKIP };
+
+static const char *const fallback_name[] = {
+	[FALLBACK_TRAMPOLINE]	= "trampoline",
+	[FALLBACK_SKIP]		= "skip",
+};
+
+static int fallback_set(const char *val, const struct kernel_param *kp)
 {
-	return ri ? container_of(ri, struct pending_return, pub) : NULL;
+	int nr = sysfs_match_string(fallback_name, val);
+
+	if (nr < 0)
+		return nr;
+	WRITE_ONCE(*(int *)kp->arg, nr);
+	return 0;
 }
 
-static bool slot_less(struct rb_node *a, const struct rb_node *b)
+static int fallback_get(char *buffer, const struct kernel_param *kp)
 {
-	return rb_entry(a, struct pending_return, node)->slot <
-	       rb_entry(b, struct pending_return, node)->slot;
+	return sysfs_emit(buffer, "%s\n", fallback_name[READ_ONCE(*(int *)kp->arg)]);
 }
 
-static bool slot_less_or_same(struct rb_node *a, const struct rb_node *b)
-{
-	return !slot_less((struct rb_node *)b, a);
-}
+static const struct kernel_param_ops fallback_ops = {
+	.set = fallback_set,
+	.get = fallback_get,
+};
 
-/* Note @p as the innermost of the current thread. */
-static void link_pending(struct uprobe_thread *t, struct pending_return *p)
-{
-	struct pending_return *next = pending_of(t->pub.return_instances);
+static int return_fallback = FALLBACK_TRAMPOLINE;
+module_param_cb(return_fallback, &fallback_ops, &return_fallback, 0644);
+MODULE_PARM_DESC(return_fallback, "where no site can be planted to return to: trampoline or skip");
 
-	p->pub.next = t->pub.return_instances;
-	p->pprev = &t->pub.return_instances;
-	if (next)
-		next->pprev = &p->pub.next;
-	rb_add(&p->node, &t->returns, slot_less);
-	t->depth++;
-	/* An interrupt may follow it at once. */
-	smp_store_release(&t->pub.return_instances, &p->pub);
-}
-
-static void unlink_pending(struct uprobe_thread *t, struct pending_return *p)
-{
-	struct pending_return *next = pending_of(p->pub.next);
-
-	WRITE_ONCE(*p->pprev, p->pub.next);
-	if (next)
-		next->pprev = p->pprev;
-	rb_erase(&p->node, &t->returns);
-	t->depth--;
-}
-
-/* No longer pending; the area may have been there for this one only. */
-static void pending_dec(struct uprobe_mm *um)
-{
-	if (atomic_dec_and_test(&um->pending) && READ_ONCE(um->drop_wanted))
-		reclaim_kick(um);
-}
-
-/* Free @p, which is unlinked. An interrupt may be looking at it. */
-static void free_pending(struct uprobe_mm *um, struct pending_return *p)
-{
-	probepoint_put(p->pp);
-	kfree_rcu(p, rcu);
-	pending_dec(um);
-}
-
-/*
- * The pending return with the highest stack address that is not above @slot; of
- * those with the same, the one noted last.
- */
-static struct pending_return *find_at_or_below(struct uprobe_thread *t, unsigned long slot)
-{
-	struct rb_node *n = t->returns.rb_node;
-	struct pending_return *found = NULL;
-
-	while (n) {
-		struct pending_return *p = rb_entry(n, struct pending_return, node);
-
-		if (p->slot <= slot) {
-			found = p;
-			n = n->rb_right;
-		} else {
-			n = n->rb_left;
-		}
-	}
-	return found;
-}
-
-static struct pending_return *find_at(struct uprobe_thread *t, unsigned long slot)
-{
-	struct pending_return *p = find_at_or_below(t, slot);
-
-	return p && p->slot == slot ? p : NULL;
-}
-
-/* Is the trampoline's address still where it was put? */
-static bool still_pending(const struct pending_return *p, unsigned long trampoline)
-{
-	unsigned long now = 0;
-	size_t width = is_64bit_mm(current->mm) ? 8 : 4;
-
-	return !copy_from_user(&now, (void __user *)p->slot, width) && now == trampoline;
-}
-
-/* It will not come any more. */
-static void give_up(struct uprobe_thread *t, struct pending_return *p)
-{
-	uprobe_drop(p->pp, UPROBE_DROP_RETURN);
-	unlink_pending(t, p);
-	free_pending(t->um, p);
-}
-
-/* Drop what longjmp(), exceptions and stacks that were given up left behind. */
-static void sweep(struct uprobe_thread *t, unsigned long trampoline)
-{
-	struct return_instance *ri, *next;
-
-	for (ri = t->pub.return_instances; ri; ri = next) {
-		next = ri->next;
-		if (!still_pending(pending_of(ri), trampoline))
-			give_up(t, pending_of(ri));
-	}
-	t->sweep_at = max(64U, t->depth * 2);
-}
+/* ----------------------------------------------------------------- entry */
 
 /* The address of the trampoline; the area is made if need be. 0 if it cannot. */
 static unsigned long trampoline_get(struct uprobe_mm *um)
@@ -146,6 +75,55 @@ static unsigned long trampoline_get(struct uprobe_mm *um)
 	return READ_ONCE(um->area.vaddr);
 }
 
+/*
+ * No site can be planted at its return address, or that is the trampoline's
+ * already. Takes @p, which it notes or frees.
+ */
+static void enter_by_trampoline(struct uprobe_mm *um, struct uprobe_thread *t,
+				struct pending_return *p, struct pt_regs *regs)
+{
+	struct probepoint *pp = p->pp;
+	struct pending_return *old;
+	unsigned long trampoline;
+	enum uprobe_drop why;
+	bool chained;
+
+	why = UPROBE_DROP_SKIPPED;
+	trampoline = READ_ONCE(um->area.vaddr);
+	if (READ_ONCE(return_fallback) == FALLBACK_SKIP &&
+	    (!trampoline || p->pub.orig_ret_vaddr != trampoline))
+		goto drop;
+
+	p->trampoline = true;
+	WRITE_ONCE(um->trampolined, true);
+	atomic_inc(&um->pending);
+	/* Before the area is looked at: pairs with xol_area_drop(). */
+	smp_mb__after_atomic();
+
+	why = UPROBE_DROP_AREA;
+	trampoline = trampoline_get(um);
+	if (!trampoline)
+		goto drop;
+	chained = p->pub.orig_ret_vaddr == trampoline;
+	if (chained) {
+		why = UPROBE_DROP_STRAY;
+		old = returns_find(um->returns, t, p->slot, p->after, true);
+		if (!old)
+			goto drop;
+		p->pub.orig_ret_vaddr = old->pub.orig_ret_vaddr;
+	} else {
+		why = UPROBE_DROP_STACK;
+		if (arch_uretprobe_write(regs, p->slot, trampoline, p->pub.orig_ret_vaddr))
+			goto drop;
+		uprobe_stat_inc(UPROBE_STAT_TRAMPOLINES);
+	}
+	returns_note(um, t, p, chained);
+	return;
+drop:
+	uprobe_drop(pp, why);
+	returns_free(um, NULL, p);
+}
+
 /**
  * uretprobe_enter - a function with return probes has been entered
  * @site: where
@@ -156,70 +134,130 @@ static unsigned long trampoline_get(struct uprobe_mm *um)
  */
 void uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t, struct pt_regs *regs)
 {
+	struct probepoint *pp = site->pp;
 	struct uprobe_mm *um = site->um;
-	unsigned long trampoline, slot, ret;
-	struct pending_return *p, *old;
+	struct return_table *table;
+	struct pending_return *p;
+	unsigned long slot, ret;
 	enum uprobe_drop why;
-	bool chained;
 
-	atomic_inc(&um->pending);
-	/* Before the area is looked at: pairs with xol_area_drop(). */
-	smp_mb__after_atomic();
-
-	why = UPROBE_DROP_AREA;
-	trampoline = trampoline_get(um);
-	if (!trampoline)
+	why = UPROBE_DROP_NOMEM;
+	table = returns_get(um);
+	if (unlikely(!table))
 		goto drop;
 	why = UPROBE_DROP_STACK;
-	if (arch_uretprobe_read(regs, &slot, &ret))
+	if (unlikely(arch_uretprobe_read(regs, &slot, &ret)))
 		goto drop;
 
-	if (t->depth >= t->sweep_at)
-		sweep(t, trampoline);
-	why = UPROBE_DROP_DEPTH;
-	if (t->depth >= UPROBE_RETURN_LIMIT)
+	if (unlikely(returns_due(table, t)))
+		returns_sweep(um, t);
+	if (unlikely(t->depth >= UPROBE_RETURN_LIMIT)) {
+		/* Are they all alive? Not asked each time. */
+		if (!(++t->too_deep % SZ_4K))
+			returns_sweep(um, t);
+		why = UPROBE_DROP_DEPTH;
 		goto drop;
-
-	old = find_at(t, slot);
-	chained = ret == trampoline;
-	if (chained) {
-		why = UPROBE_DROP_STRAY;
-		if (!old)
-			goto drop;
-		ret = old->pub.orig_ret_vaddr;
-	} else {
-		for (; old; old = find_at(t, slot))
-			give_up(t, old);
 	}
 
 	why = UPROBE_DROP_NOMEM;
-	p = kzalloc(sizeof(*p), GFP_KERNEL_ACCOUNT);
-	if (!p)
+	p = returns_new(t, pp);
+	if (unlikely(!p))
 		goto drop;
-	why = UPROBE_DROP_STACK;
-	if (!chained && arch_uretprobe_write(regs, slot, trampoline, ret)) {
-		kfree(p);
-		goto drop;
-	}
-	refcount_inc(&site->pp->refs);
-	p->pp = site->pp;
-	p->func = instruction_pointer(regs);
-	p->slot = slot;
 	p->pub.orig_ret_vaddr = ret;
-	link_pending(t, p);
+	p->func = site->vaddr;
+	p->slot = slot;
+	p->after = slot + pp->pops[site->insn->is64];
+	p->owner = 0;
+	p->trampoline = false;
+	if (likely(retpoint_ready(site, ret)) ||
+	    (ret != READ_ONCE(um->area.vaddr) && retpoint_make(site, ret)))
+		returns_note(um, t, p, false);
+	else
+		enter_by_trampoline(um, t, p, regs);
 	return;
 drop:
-	pending_dec(um);
-	uprobe_drop(site->pp, why);
+	uprobe_drop(pp, why);
 }
 
-static void call_ret_handlers(struct pending_return *p, struct pt_regs *regs)
+/* ---------------------------------------------------------------- return */
+
+/* The thread has returned from all in @list. */
+static void call_ret_handlers(struct uprobe_mm *um, struct uprobe_thread *t,
+			      struct pending_return *list, struct pt_regs *regs)
 {
+	struct pending_return *p;
 	struct uprobe *u;
 
-	list_for_each_entry_srcu(u, &p->pp->uprobes, node, srcu_read_lock_held(&uprobes_srcu))
-		if (u->ret_handler && (!u->only || u->only == current->mm))
-			u->ret_handler(u, p->func, regs);
+	uprobe_stat_inc(UPROBE_STAT_RETURNS);
+	while ((p = list)) {
+		list = p->next;
+		t->in_handler = true;
+		list_for_each_entry_srcu(u, &p->pp->uprobes, node,
+					 srcu_read_lock_held(&uprobes_srcu))
+			if (u->ret_handler && (!u->only || u->only == current->mm))
+				u->ret_handler(u, p->func, regs);
+		t->in_handler = false;
+		returns_free(um, t, p);
+	}
+}
+
+/* Does the stack still hold what @p has returned by? */
+static bool slot_untouched(struct uprobe_mm *um, const struct pending_return *p,
+			   struct pt_regs *regs)
+{
+	unsigned long ret, trampoline = READ_ONCE(um->area.vaddr);
+
+	if (arch_uretprobe_peek(regs, p->slot, &ret))
+		return false;
+	return ret == p->pub.orig_ret_vaddr || (trampoline && ret == trampoline);
+}
+
+/**
+ * uretprobe_arrive - a thread is at a place where functions return to
+ * @site: where
+ * @t: the current thread's state
+ * @regs: its registers, ip at @site
+ *
+ * Context: may sleep; an uprobes_srcu reader.
+ */
+void uretprobe_arrive(struct uprobe_site *site, struct uprobe_thread *t, struct pt_regs *regs)
+{
+	struct uprobe_mm *um = site->um;
+	struct pending_return *list, *p;
+
+	/* Pairs with the publication in returns_get(). */
+	if (!smp_load_acquire(&um->returns))
+		return;
+	list = returns_take(um, t, arch_uretprobe_slot_after(regs), site->vaddr, false);
+	/* Who jumped to the one that has returned may have moved the return address. */
+	while (list && unlikely(!slot_untouched(um, list, regs))) {
+		p = list;
+		list = p->next;
+		p->next = NULL;
+		returns_give_up(um, t, p);
+	}
+	if (list)
+		call_ret_handlers(um, t, list, regs);
+}
+
+/* A ret that drops arguments takes it from further down. */
+static struct pending_return *take_below(struct uprobe_mm *um, struct uprobe_thread *t,
+					 unsigned long after)
+{
+	struct pending_return *p, *found = NULL;
+	struct return_instance *ri;
+
+	/* Others may take away theirs from this list, but not those of this stack. */
+	spin_lock(&um->threads_lock);
+	for (ri = t->pub.return_instances; ri; ri = ri->next) {
+		p = container_of(ri, struct pending_return, pub);
+		if (p->slot <= after && after - p->slot <= U16_MAX &&
+		    (!found || p->slot > found->slot))
+			found = p;
+	}
+	after = found ? found->after : 0;
+	spin_unlock(&um->threads_lock);
+	return found ? returns_take(um, t, after, 0, true) : NULL;
 }
 
 /**
@@ -234,72 +272,27 @@ static void call_ret_handlers(struct pending_return *p, struct pt_regs *regs)
  */
 bool uretprobe_return(struct uprobe_mm *um, struct uprobe_thread *t, struct pt_regs *regs)
 {
-	unsigned long after = arch_uretprobe_slot_after(regs), slot;
-	struct pending_return *p;
+	unsigned long after = arch_uretprobe_slot_after(regs);
+	struct pending_return *list = NULL;
 
-	/* A ret that drops arguments takes it from further down. */
-	p = t ? find_at_or_below(t, after) : NULL;
-	if (!p || after - p->slot > U16_MAX) {
+	/* Pairs with the publication in returns_get(). */
+	if (smp_load_acquire(&um->returns)) {
+		/* It may have resumed another thread's fiber. */
+		t = t ?: uprobe_thread_get(um);
+		if (!t) {
+			/* Try again: there is no other way from here. */
+			instruction_pointer_set(regs, uprobe_get_swbp_addr(regs));
+			return true;
+		}
+		list = returns_take(um, t, after, 0, true) ?: take_below(um, t, after);
+	}
+	if (!list) {
 		uprobe_drop(NULL, UPROBE_DROP_STRAY);
 		return false;
 	}
-	slot = p->slot;
-	instruction_pointer_set(regs, p->pub.orig_ret_vaddr);
-	uprobe_stat_inc(UPROBE_STAT_RETURNS);
-
-	for (; p; p = find_at(t, slot)) {
-		/* First, so that a call chain taken in a handler is right. */
-		unlink_pending(t, p);
-		t->in_handler = true;
-		call_ret_handlers(p, regs);
-		t->in_handler = false;
-		free_pending(um, p);
-	}
+	instruction_pointer_set(regs, list->pub.orig_ret_vaddr);
+	call_ret_handlers(um, t, list, regs);
 	return true;
-}
-
-/**
- * uretprobe_forget - the thread is going: so are its pending returns
- * @t: its state
- */
-void uretprobe_forget(struct uprobe_thread *t)
-{
-	struct pending_return *p;
-
-	while ((p = pending_of(t->pub.return_instances))) {
-		unlink_pending(t, p);
-		free_pending(t->um, p);
-	}
-}
-
-/**
- * uretprobe_copy - a child runs on a copy of its parent's stack
- * @child: its state, without pending returns
- * @parent: the parent's, current
- *
- * Return: 0 or -ENOMEM.
- */
-int uretprobe_copy(struct uprobe_thread *child, struct uprobe_thread *parent)
-{
-	struct pending_return *p, *copy, *last = NULL;
-
-	for (p = pending_of(parent->pub.return_instances); p; p = pending_of(p->pub.next)) {
-		copy = kmemdup(p, sizeof(*p), GFP_KERNEL_ACCOUNT);
-		if (!copy)
-			return -ENOMEM;
-		refcount_inc(&copy->pp->refs);
-		atomic_inc(&child->um->pending);
-		/* Outermost last, as in the parent. */
-		copy->pub.next = NULL;
-		copy->pprev = last ? &last->pub.next : &child->pub.return_instances;
-		*copy->pprev = &copy->pub;
-		/* The inner one of two with the same slot was added first here. */
-		rb_add(&copy->node, &child->returns, slot_less_or_same);
-		child->depth++;
-		last = copy;
-	}
-	child->sweep_at = max(64U, child->depth * 2);
-	return 0;
 }
 
 /**
@@ -309,13 +302,15 @@ int uretprobe_copy(struct uprobe_thread *child, struct uprobe_thread *parent)
  */
 void uretprobe_undo(struct uprobe_thread *t, struct pt_regs *regs)
 {
+	struct return_instance *ri;
 	struct pending_return *p;
 
-	while ((p = pending_of(t->pub.return_instances))) {
+	while ((ri = t->pub.return_instances)) {
+		p = container_of(ri, struct pending_return, pub);
 		arch_uretprobe_write(regs, p->slot, p->pub.orig_ret_vaddr,
 				     p->pub.orig_ret_vaddr);
 		uprobe_drop(p->pp, UPROBE_DROP_AREA);
-		unlink_pending(t, p);
-		free_pending(t->um, p);
+		returns_remove(t->um, p);
+		returns_free(t->um, t, p);
 	}
 }

@@ -407,10 +407,14 @@ static void unregistered_by_its_handler(struct kunit *test)
 
 static void copied_by_fork(struct kunit *test)
 {
-	struct uprobe_thread *child, *parent;
+	struct uprobe_thread *child;
 	struct return_instance *a, *b;
+	struct uprobe_mm *um;
+	struct mm_struct *old;
 	struct scene s;
 	unsigned int refs;
+	bool ours = false;
+	int idx;
 
 	scene_make(test, &s);
 	call(test, &s, 0, s.stack - 64, 0x1111);
@@ -419,10 +423,16 @@ static void copied_by_fork(struct kunit *test)
 	refs = refcount_read(&s.u[0]->pp->refs);
 	child = kunit_kzalloc(test, sizeof(*child), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, child);
-	child->um = s.um;
-	KUNIT_ASSERT_EQ(test, uretprobe_copy(child, s.t), 0);
+	child->id = s.t->id + 1;
+	old = uprobe_test_other_mm(test);
+	um = uprobe_mm_get(current->mm);
+	KUNIT_EXPECT_NOT_NULL(test, um);
+	if (!um)
+		goto end;
+	child->um = um;
+	KUNIT_EXPECT_EQ(test, returns_copy(child, s.t, s.um), 0);
 	KUNIT_EXPECT_EQ(test, child->depth, 3);
-	KUNIT_EXPECT_EQ(test, atomic_read(&s.um->pending), 6);
+	KUNIT_EXPECT_EQ(test, atomic_read(&um->pending), 3);
 	KUNIT_EXPECT_EQ(test, refcount_read(&s.u[0]->pp->refs), refs + 2);
 	a = s.t->pub.return_instances;
 	b = child->pub.return_instances;
@@ -434,18 +444,22 @@ static void copied_by_fork(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, b);
 
 	/* It returns in the same order. */
-	parent = s.t;
-	s.t = child;
-	KUNIT_EXPECT_TRUE(test, arrive(&s, s.stack - 128 + WORD));
-	s.t = parent;
+	s.regs.sp = s.stack - 128 + WORD;
+	idx = srcu_read_lock(&uprobes_srcu);
+	ours = uretprobe_return(um, child, &s.regs);
+	srcu_read_unlock(&uprobes_srcu, idx);
+	KUNIT_EXPECT_TRUE(test, ours);
 	KUNIT_EXPECT_EQ(test, s.regs.ip, 0x2222UL);
 	KUNIT_EXPECT_EQ(test, nr_seen, 2);
 	KUNIT_EXPECT_EQ(test, seen[0].func, s.func[1]);
 	KUNIT_EXPECT_EQ(test, seen[1].func, s.func[0]);
 
-	uretprobe_forget(child);
-	KUNIT_EXPECT_EQ(test, child->depth, 0);
+	returns_leave(um, child);
+	KUNIT_EXPECT_EQ(test, atomic_read(&um->pending), 0);
+	KUNIT_EXPECT_FALSE(test, returns_any(um));
 	KUNIT_EXPECT_EQ(test, refcount_read(&s.u[0]->pp->refs), refs);
+end:
+	uprobe_test_end_other_mm(old);
 	expect_pending(test, &s, 3);
 }
 

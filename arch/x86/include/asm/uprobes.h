@@ -272,10 +272,25 @@ void arch_uprobe_fork(const struct arch_uprobe_task *at, struct task_struct *chi
  * there in place of @old, shadow stack included; 0 or -EFAULT with nothing changed.
  * slot_after: just after a return, the stack address that the return address
  * was taken from (by a plain ret; with ret imm16 it is that or lower).
+ * peek: what is at @slot now.
  */
 int arch_uretprobe_read(const struct pt_regs *regs, unsigned long *slot, unsigned long *ret);
 int arch_uretprobe_write(const struct pt_regs *regs, unsigned long slot, unsigned long ret,
 			 unsigned long old);
 unsigned long arch_uretprobe_slot_after(const struct pt_regs *regs);
+int arch_uretprobe_peek(const struct pt_regs *regs, unsigned long slot, unsigned long *ret);
+
+/*
+ * call_before: do these @n bytes end with a call? As many as there are before
+ * the place in question, UPROBE_CALL_BYTES at most.
+ * pops: what the first ret in a function of at most @n bytes releases above the
+ * return address.
+ * is_restorer: has the current process told the kernel to return from signal
+ * handlers by this address? No call is before that.
+ */
+#define UPROBE_CALL_BYTES		7
+bool arch_uretprobe_call_before(const u8 *bytes, unsigned int n);
+unsigned int arch_uretprobe_pops(const u8 *text, unsigned int n, bool is64);
+bool arch_uretprobe_is_restorer(unsigned long addr);
 
 #endif /* _ASM_X86_UPROBES_H */

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * User-space probes, x86: where a return address lies, and changing it.
+ * User-space probes, x86: where a return address lies, what is at the place that it
+ * names, and changing it.
  */
 #include <linux/compat.h>
 #include <linux/cpufeature.h>
 #include <linux/errno.h>
+#include <linux/minmax.h>
 #include <linux/sched/signal.h>
 #include <linux/syscalls.h>
 #include <linux/uaccess.h>
+#include <asm/insn.h>
 #include <asm/ptrace.h>
 #include <asm/shstk.h>
 #include <asm/uprobes.h>
@@ -69,6 +72,87 @@ unsigned long arch_uretprobe_slot_after(const struct pt_regs *regs)
 	unsigned long sp = regs->sp - ret_size(regs);
 
 	return is_64bit(regs) ? sp : (u32)sp;
+}
+
+int arch_uretprobe_peek(const struct pt_regs *regs, unsigned long slot, unsigned long *ret)
+{
+	return read_ret(regs, slot, ret);
+}
+
+/* The bytes of a near indirect call from its opcode on, or 0 if it is none. */
+static unsigned int indirect_call_bytes(const u8 *op, unsigned int n)
+{
+	u8 mod, rm, base = 0;
+	unsigned int len = 2;
+
+	if (n < 2 || op[0] != 0xff || (op[1] >> 3 & 7) != 2)
+		return 0;
+	mod = op[1] >> 6;
+	rm = op[1] & 7;
+	if (mod == 3)
+		return len;
+	if (rm == 4) {
+		if (n < 3)
+			return 0;
+		base = op[2] & 7;
+		len++;
+	}
+	if (mod == 1)
+		return len + 1;
+	/* A displacement alone, of %rip in 64-bit code. */
+	if (mod == 2 || rm == 5 || (rm == 4 && base == 5))
+		return len + 4;
+	return len;
+}
+
+bool arch_uretprobe_call_before(const u8 *bytes, unsigned int n)
+{
+	const u8 *end = bytes + n;
+	unsigned int len;
+
+	if (n >= 5 && end[-5] == 0xe8)
+		return true;
+	/* What prefixes there are does not matter: they come before the opcode. */
+	for (len = 2; len <= min(n, 7U); len++)
+		if (indirect_call_bytes(end - len, len) == len)
+			return true;
+	return false;
+}
+
+unsigned int arch_uretprobe_pops(const u8 *text, unsigned int n, bool is64)
+{
+	unsigned int at = 0;
+	struct insn insn;
+
+	while (at < n) {
+		if (insn_decode(&insn, text + at, n - at, is64 ? INSN_MODE_64 : INSN_MODE_32))
+			break;
+		if (insn.opcode.nbytes == 1 && !insn.vex_prefix.nbytes) {
+			if (insn.opcode.bytes[0] == 0xc2)
+				return (u16)insn.immediate.value;
+			if (insn.opcode.bytes[0] == 0xc3)
+				break;
+		}
+		at += insn.length;
+	}
+	return 0;
+}
+
+bool arch_uretprobe_is_restorer(unsigned long addr)
+{
+	struct sighand_struct *sighand = current->sighand;
+	bool found = false;
+	int sig;
+
+	spin_lock_irq(&sighand->siglock);
+	for (sig = 0; sig < _NSIG && !found; sig++) {
+		const struct sigaction *sa = &sighand->action[sig].sa;
+
+		found = (sa->sa_flags & SA_RESTORER) && sa->sa_handler != SIG_DFL &&
+			sa->sa_handler != SIG_IGN && (unsigned long)sa->sa_restorer == addr;
+	}
+	spin_unlock_irq(&sighand->siglock);
+	return found;
 }
 
 #ifdef CONFIG_X86_64

@@ -90,6 +90,29 @@ asm("	.text\n"
 
 /* ---- plain ---- */
 
+static noinline void *whence(void)
+{
+	return __builtin_extract_return_addr(__builtin_return_address(0));
+}
+
+/* The stack is not written, and nothing is mapped for that. */
+TEST(true_return_address)
+{
+	struct probe out;
+	struct map m;
+
+	ASSERT_EQ(0, probe_addr(&out, whence, PROBE_RET));
+	for (int i = 0; i < 10; i++) {
+		void *back = whence();
+
+		EXPECT_LT((unsigned long)true_return_address, (unsigned long)back);
+		EXPECT_GT((unsigned long)true_return_address + 4096, (unsigned long)back);
+	}
+	EXPECT_EQ(10, probe_hits(&out));
+	EXPECT_FALSE(xol_map(0, &m));
+	probe_close(&out);
+}
+
 TEST(counts)
 {
 	struct probe in, out;

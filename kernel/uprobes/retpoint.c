@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Return points: probepoints where functions with return probes return to. They
+ * are found and planted as the functions are entered, one mm and one return
+ * address at a time, and are probepoints like others, with or without uprobes.
+ *
+ * A link says that a function returns to a point. A point has sites, in the mms
+ * where that was seen, as long as one of its links is live. When the last
+ * ret_handler of a function goes its links go, which takes a moment; the points
+ * that are left without any are taken out by a worker.
+ *
+ *	entered		the function is in its mm's table: site_find()
+ *	linked		under the file lock of the point: no worker is at it
+ *	planted		under mmap_lock and @um->lock, as any site
+ *
+ * A point is found by hits as long as it is in its file's tree, so a child of
+ * fork(), which has the breakpoints and not the sites, finds it there too.
+ */
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/hashtable.h>
+#include <linux/mmu_context.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+static DEFINE_SPINLOCK(links_lock);	/* links, points; changes of live_links */
+static DEFINE_HASHTABLE(links_hash, 12); /* live links by function and point, RCU readers */
+static LIST_HEAD(points);		/* all that have or had links, held */
+static unsigned int nr_points;
+
+static void tidy(struct work_struct *work);
+static DECLARE_DELAYED_WORK(tidy_work, tidy);
+
+/* How long points without sites may wait for the worker. */
+#define TIDY_DELAY	(HZ / 10 + 1)
+
+/* ------------------------------------------------------------------ links */
+
+/**
+ * retpoint_want - returns from a function are wanted
+ * @func: its probepoint; @func->file->lock held
+ *
+ * Context: may sleep: reads the file.
+ */
+void retpoint_want(struct probepoint *func)
+{
+	lockdep_assert_held(&func->file->lock);
+	if (func->wants_returns)
+		return;
+	probepoint_find_pops(func);
+	spin_lock(&links_lock);
+	WRITE_ONCE(func->wants_returns, true);
+	spin_unlock(&links_lock);
+}
+
+static unsigned long link_key(const struct probepoint *func, const struct probepoint *point)
+{
+	return (unsigned long)func ^ ((unsigned long)point << 1);
+}
+
+static void kill_link(struct return_link *link)
+{
+	lockdep_assert_held(&links_lock);
+	hash_del_rcu(&link->hash);
+	WRITE_ONCE(link->func, NULL);
+	list_del(&link->returns);
+	/* In front are those to use again. */
+	list_move(&link->node, &link->point->links);
+	WRITE_ONCE(link->point->live_links, link->point->live_links - 1);
+}
+
+/**
+ * retpoint_unwant - an uprobe has gone: does nobody want these returns any more?
+ * @func: its probepoint; @func->file->lock held
+ */
+void retpoint_unwant(struct probepoint *func)
+{
+	struct return_link *link, *next;
+	bool idle = false;
+
+	lockdep_assert_held(&func->file->lock);
+	if (!func->wants_returns || probepoint_has_returns(func))
+		return;
+	spin_lock(&links_lock);
+	WRITE_ONCE(func->wants_returns, false);
+	list_for_each_entry_safe(link, next, &func->returns, returns) {
+		kill_link(link);
+		idle |= !link->point->live_links;
+	}
+	spin_unlock(&links_lock);
+	if (idle)
+		mod_delayed_work(system_unbound_wq, &tidy_work, 0);
+}
+
+/*
+ * The live link of the two. One that is used again meanwhile may lead a reader
+ * without the lock astray, who then finds none.
+ */
+static struct return_link *find_link(const struct probepoint *func,
+				     const struct probepoint *point)
+{
+	struct return_link *link, *found = NULL;
+
+	rcu_read_lock();
+	hash_for_each_possible_rcu(links_hash, link, hash, link_key(func, point)) {
+		if (link->point == point && READ_ONCE(link->func) == func) {
+			found = link;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+/* The live link of the two, made if there is none; NULL if it cannot be. */
+static struct return_link *link_to(struct probepoint *func, struct probepoint *point)
+{
+	struct return_link *link, *new;
+
+	lockdep_assert_held(&point->file->lock);
+	new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
+
+	spin_lock(&links_lock);
+	link = find_link(func, point);
+	if (link || !func->wants_returns)
+		goto unlock;
+	/* One that is not live may be used again: who looks at it compares. */
+	link = list_first_entry_or_null(&point->links, struct return_link, node);
+	if (!link || link->func) {
+		link = new;
+		if (!link)
+			goto unlock;
+		new = NULL;
+		link->point = point;
+		list_add_tail(&link->node, &point->links);
+	}
+	list_move_tail(&link->node, &point->links);
+	list_add(&link->returns, &func->returns);
+	WRITE_ONCE(link->func, func);
+	hash_add_rcu(links_hash, &link->hash, link_key(func, point));
+	WRITE_ONCE(point->live_links, point->live_links + 1);
+	if (list_empty(&point->return_node)) {
+		refcount_inc(&point->refs);
+		list_add_tail(&point->return_node, &points);
+		WRITE_ONCE(nr_points, nr_points + 1);
+		uprobe_stat_inc(UPROBE_STAT_RETURN_POINTS);
+	}
+unlock:
+	spin_unlock(&links_lock);
+	kfree(new);
+	return link;
+}
+
+/**
+ * retpoint_free_links - a probepoint is freed
+ * @pp: nobody looks at it any more
+ */
+void retpoint_free_links(struct probepoint *pp)
+{
+	struct return_link *link, *next;
+
+	WARN_ON_ONCE(pp->live_links || !list_empty(&pp->returns));
+	list_for_each_entry_safe(link, next, &pp->links, node)
+		kfree_rcu(link, rcu);
+}
+
+/* --------------------------------------------------------------- planting */
+
+/* Why a return is not followed by a site of its own. */
+enum outcome {
+	PLANTED,
+	UNFIT,		/* it will not be the next time either */
+	NOT_NOW,
+};
+
+/* Text of a file where a site may be; not our own area. */
+static bool fit(struct uprobe_mm *um, struct vm_area_struct *vma)
+{
+	return vma && text_vma_ok(vma) && vma->vm_file != um->area.file;
+}
+
+/* The point is there and linked: its site in this mm. */
+static enum outcome plant(struct uprobe_mm *um, struct probepoint *point,
+			  struct return_link *link, unsigned long ret)
+{
+	struct mm_struct *mm = um->mm;
+	enum outcome outcome = UNFIT;
+	struct vm_area_struct *vma;
+	struct uprobe_site *site;
+	bool planted;
+
+	if (mmap_write_lock_killable(mm))
+		return NOT_NOW;
+	vma = vma_lookup(mm, ret);
+	if (!fit(um, vma) || file_inode(vma->vm_file) != point->file->inode ||
+	    vma_offset_of(vma, ret) != point->offset)
+		goto unlock;
+	outcome = NOT_NOW;
+	if (insert_site(point, vma, ret, true, &planted))
+		goto unlock;
+	outcome = UNFIT;
+	mutex_lock(&um->lock);
+	site = site_find(um, ret);
+	if (site && site->pp == point && site->state == SITE_PLANTED) {
+		site->returns = true;
+		/* Its hits call uprobes that do not want this mm; the counter does not. */
+		if (point->ref_ctr_offset && !probepoint_wanted(point, mm))
+			refctr_dec(site);
+		/* Last: who sees it does not come here. */
+		smp_store_release(&site->link, link);
+		outcome = PLANTED;
+	}
+	mutex_unlock(&um->lock);
+unlock:
+	mmap_write_unlock(mm);
+	return outcome;
+}
+
+/**
+ * retpoint_ready - is there a site where a function will return to?
+ * @site: where the function was entered
+ * @ret: the address that it returns to
+ *
+ * Context: an uprobes_srcu reader.
+ * Return: true if so.
+ */
+bool retpoint_ready(struct uprobe_site *site, unsigned long ret)
+{
+	struct uprobe_site *rsite = site_find(site->um, ret);
+	struct return_link *link;
+
+	if (unlikely(!rsite))
+		return false;
+	/* Pairs with plant(). */
+	link = smp_load_acquire(&rsite->link);
+	if (unlikely(!link || READ_ONCE(rsite->stale) || READ_ONCE(rsite->state) != SITE_PLANTED))
+		return false;
+	return likely(READ_ONCE(link->func) == site->pp) || find_link(site->pp, rsite->pp);
+}
+
+/* As long as there are points in it the file's users need not keep it mounted. */
+static void keep_mounted(struct probed_file *pf, struct file *file)
+{
+	lockdep_assert_held(&pf->lock);
+	if (pf->sb)
+		return;
+	/* @file keeps it at the moment. */
+	pf->sb = file_inode(file)->i_sb;
+	atomic_inc(&pf->sb->s_active);
+}
+
+static enum outcome make_in(struct uprobe_site *site, struct file *file, loff_t offset,
+			    unsigned long ret)
+{
+	struct probepoint *func = site->pp;
+	struct return_link *link = NULL;
+	enum outcome outcome = NOT_NOW;
+	struct probepoint *point;
+	struct probed_file *pf;
+
+	pf = probed_file_lock(file_inode(file));
+	if (IS_ERR(pf))
+		return NOT_NOW;
+	point = probepoint_get_return(pf, offset, arch_uretprobe_is_restorer(ret));
+	if (IS_ERR(point)) {
+		if (PTR_ERR(point) != -ENOMEM && PTR_ERR(point) != -EINTR)
+			outcome = UNFIT;
+		goto unlock;
+	}
+	keep_mounted(pf, file);
+	link = link_to(func, point);
+	/* Others may return there in this mm already. */
+	if (link && retpoint_ready(site, ret))
+		outcome = PLANTED;
+	else if (link)
+		outcome = plant(site->um, point, link, ret);
+	if (list_empty(&point->return_node) && list_empty(&point->uprobes))
+		/* Just made, for a function that nobody probes any more. */
+		probepoint_hide(point);
+	probepoint_put(point);
+unlock:
+	probed_file_retire_idle(pf);
+	mutex_unlock(&pf->lock);
+	probed_file_put(pf);
+	/* Where it has no site it may have none anywhere. */
+	if (link && outcome != PLANTED)
+		retpoint_tidy_later();
+	return outcome;
+}
+
+/**
+ * retpoint_make - have a site where a function will return to
+ * @site: where the function was entered; current->mm's, which has a return_table
+ * @ret: the address that it returns to
+ *
+ * Context: may sleep; an uprobes_srcu reader.
+ * Return: false if that cannot be.
+ */
+bool retpoint_make(struct uprobe_site *site, unsigned long ret)
+{
+	struct uprobe_mm *um = site->um;
+	enum outcome outcome = UNFIT;
+	struct vm_area_struct *vma;
+	struct file *file = NULL;
+	loff_t offset = 0;
+
+	if (returns_unfit(um->returns, ret))
+		return false;
+	if (mmap_read_lock_killable(um->mm))
+		return false;
+	vma = vma_lookup(um->mm, ret);
+	if (fit(um, vma)) {
+		file = get_file(vma->vm_file);
+		offset = vma_offset_of(vma, ret);
+	}
+	mmap_read_unlock(um->mm);
+	if (file) {
+		outcome = make_in(site, file, offset, ret);
+		fput(file);
+	}
+	if (outcome == UNFIT)
+		returns_note_unfit(um->returns, ret);
+	return outcome == PLANTED;
+}
+
+/* --------------------------------------------------------------- the worker */
+
+/* Might a process have its breakpoint, with or without a site? */
+static bool has_breakpoints(struct probepoint *pp)
+{
+	struct address_space *mapping = pp->file->inode->i_mapping;
+	pgoff_t pgoff = pp->offset >> PAGE_SHIFT;
+	struct vm_area_struct *vma;
+	bool found = false;
+
+	if (atomic_read(&pp->sites))
+		return true;
+	i_mmap_lock_read(mapping);
+	vma_interval_tree_foreach(vma, &mapping->i_mmap, pgoff, pgoff) {
+		found = text_vma_could(vma) &&
+			test_bit(MMF_HAS_UPROBES, &vma->vm_mm->flags);
+		if (found)
+			break;
+	}
+	i_mmap_unlock_read(mapping);
+	return found;
+}
+
+static void kill_links(struct probepoint *point)
+{
+	struct return_link *link;
+
+	spin_lock(&links_lock);
+	while (point->live_links) {
+		link = list_last_entry(&point->links, struct return_link, node);
+		kill_link(link);
+	}
+	spin_unlock(&links_lock);
+}
+
+static void tidy_point(struct probepoint *pp)
+{
+	struct probed_file *file = pp->file;
+
+	if (retpoint_is(pp) && (atomic_read(&pp->sites) || !list_empty(&pp->uprobes)))
+		return;
+
+	mutex_lock(&file->lock);
+	/* Once more: nobody plants it now. */
+	if (retpoint_is(pp) && list_empty(&pp->uprobes) && !has_breakpoints(pp))
+		kill_links(pp);
+	if (!retpoint_is(pp)) {
+		remove_everywhere(pp);
+		if (list_empty(&pp->uprobes))
+			probepoint_hide(pp);
+		spin_lock(&links_lock);
+		list_del_init(&pp->return_node);
+		WRITE_ONCE(nr_points, nr_points - 1);
+		spin_unlock(&links_lock);
+		probepoint_put(pp);
+	}
+	probed_file_retire_idle(file);
+	mutex_unlock(&file->lock);
+}
+
+static void tidy(struct work_struct *work)
+{
+	unsigned int n = READ_ONCE(nr_points);
+	struct probed_file *file;
+	struct probepoint *pp;
+
+	/* Each once; those that come meanwhile are in use. */
+	while (n--) {
+		spin_lock(&links_lock);
+		pp = list_first_entry_or_null(&points, struct probepoint, return_node);
+		if (pp) {
+			list_move_tail(&pp->return_node, &points);
+			refcount_inc(&pp->refs);
+		}
+		spin_unlock(&links_lock);
+		if (!pp)
+			break;
+		file = pp->file;
+		refcount_inc(&file->refs);
+		tidy_point(pp);
+		probepoint_put(pp);
+		probed_file_put(file);
+		cond_resched();
+	}
+}
+
+/**
+ * retpoint_tidy_later - some points may have lost their last site
+ *
+ * Context: any process context.
+ */
+void retpoint_tidy_later(void)
+{
+	if (READ_ONCE(nr_points))
+		queue_delayed_work(system_unbound_wq, &tidy_work, TIDY_DELAY);
+}

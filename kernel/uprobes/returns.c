@@ -1,0 +1,752 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The returns that are waited for in one mm, by the stack address that the return
+ * address lies at. By mm, not by thread: a fiber may be left by one thread and
+ * resumed by another.
+ *
+ * A bucket has the returns of a few pages of stack, so a thread that calls and
+ * returns stays in cache lines of its own. In it they are sorted by stack address,
+ * lowest first: on one stack that is the innermost first, and the first one looked
+ * at is the right one. Of those with the same address (each but the first was
+ * jumped to) the one noted last comes first.
+ *
+ * A return is given up
+ *	- when its stack address is used for another call. An address that is
+ *	  returned to from one call only is the same in a tail call and in the same
+ *	  call made once more, after a longjmp() say. It is taken for the latter if
+ *	  the function is waited for there already: it, and what was jumped to from
+ *	  it, are over;
+ *	- by a sweep, when its stack address does not hold the return address any
+ *	  more. A thread sweeps when it has noted twice as many as the last sweep
+ *	  left, so that what is there is bounded by what is in use.
+ *
+ * A vfork() child runs on its parent's stack, and the parent will return from the
+ * same functions: what the child notes is its own, and what it returns from is
+ * left there for its parent.
+ */
+#include <linux/bits.h>
+#include <linux/cache.h>
+#include <linux/hash.h>
+#include <linux/mm.h>
+#include <linux/mmu_context.h>
+#include <linux/ptrace.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "internal.h"
+
+#define BUCKET_BITS	8
+#define BUCKETS		BIT(BUCKET_BITS)
+#define UNFIT_BITS	8
+
+/* Spare pending returns that a thread keeps, each with its probepoint. */
+#define SPARES		4
+
+/* So few are not worth a sweep. */
+#define SWEEP_FIRST	64
+#define SWEEP_ORPHANS	1024
+
+struct return_bucket {
+	spinlock_t		lock;	/* the list */
+	struct pending_return	*first;
+} ____cacheline_aligned_in_smp;
+
+/**
+ * struct return_table - the pending returns of one mm
+ * @bucket: by stack page
+ * @unfit: addresses that are returned to, where no site can be planted; overwritten
+ *	as they come
+ * @orphans: pending returns whose threads are gone, at most
+ * @orphans_at: sweep when there are so many
+ */
+struct return_table {
+	struct return_bucket	bucket[BUCKETS];
+	unsigned long		unfit[BIT(UNFIT_BITS)];
+	atomic_t		orphans;
+	int			orphans_at;
+};
+
+static struct return_bucket *bucket_of(struct return_table *table, unsigned long slot)
+{
+	return &table->bucket[hash_long(slot >> PAGE_SHIFT, BUCKET_BITS)];
+}
+
+/**
+ * returns_get - the table of an mm, made if there is none
+ * @um: the mm's probes; it has users
+ *
+ * Context: may sleep.
+ * Return: the table, or NULL if there is no memory.
+ */
+struct return_table *returns_get(struct uprobe_mm *um)
+{
+	/* Pairs with the publication below. */
+	struct return_table *table = smp_load_acquire(&um->returns), *old;
+	unsigned int i;
+
+	if (likely(table))
+		return table;
+	table = kvzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
+	if (!table)
+		return NULL;
+	for (i = 0; i < BUCKETS; i++)
+		spin_lock_init(&table->bucket[i].lock);
+	table->orphans_at = SWEEP_ORPHANS;
+	old = cmpxchg_release(&um->returns, NULL, table);
+	if (!old)
+		return table;
+	kvfree(table);
+	/* The same. */
+	return smp_load_acquire(&um->returns);
+}
+
+static unsigned long *unfit_of(struct return_table *table, unsigned long ret)
+{
+	return &table->unfit[hash_long(ret, UNFIT_BITS)];
+}
+
+/**
+ * returns_unfit - is it known that no site can be planted there?
+ * @table: of the mm
+ * @ret: an address that is returned to
+ *
+ * Return: true if so. It may have become possible meanwhile.
+ */
+bool returns_unfit(struct return_table *table, unsigned long ret)
+{
+	return READ_ONCE(*unfit_of(table, ret)) == ret;
+}
+
+/**
+ * returns_note_unfit - remember that no site can be planted there
+ * @table: of the mm
+ * @ret: an address that is returned to
+ */
+void returns_note_unfit(struct return_table *table, unsigned long ret)
+{
+	WRITE_ONCE(*unfit_of(table, ret), ret);
+}
+
+/* ------------------------------------------------------- one, and a list */
+
+/**
+ * returns_new - a pending return, not noted yet
+ * @t: the current thread's state
+ * @pp: where the function was entered
+ *
+ * A thread that enters a function again uses what it had for the last time, and
+ * touches nothing that others use.
+ *
+ * Context: may sleep.
+ * Return: the pending return, which holds @pp, or NULL if there is no memory.
+ */
+struct pending_return *returns_new(struct uprobe_thread *t, struct probepoint *pp)
+{
+	struct pending_return *p = t->spare;
+
+	if (likely(p)) {
+		t->spare = p->next;
+		t->spares--;
+		if (likely(p->pp == pp))
+			return p;
+		probepoint_put(p->pp);
+	} else {
+		p = kmalloc(sizeof(*p), GFP_KERNEL_ACCOUNT);
+		if (!p)
+			return NULL;
+	}
+	refcount_inc(&pp->refs);
+	p->pp = pp;
+	p->pprev = NULL;
+	return p;
+}
+
+/* It is on no list of its thread any more. */
+static void unlink_pub(struct uprobe_mm *um, struct pending_return *p)
+{
+	struct return_instance *next;
+
+	spin_lock(&um->threads_lock);
+	if (p->pprev) {
+		next = p->pub.next;
+		WRITE_ONCE(*p->pprev, next);
+		if (next)
+			container_of(next, struct pending_return, pub)->pprev = p->pprev;
+		p->pprev = NULL;
+	}
+	spin_unlock(&um->threads_lock);
+}
+
+/**
+ * returns_free - nobody waits for it any more
+ * @um: the mm's probes
+ * @t: the current thread's state, or NULL
+ * @p: on no bucket's list
+ */
+void returns_free(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_return *p)
+{
+	if (t && p->owner == t->id && t->depth)
+		t->depth--;
+	if (likely(!p->trampoline)) {
+		if (t && t->spares < SPARES) {
+			p->next = t->spare;
+			t->spare = p;
+			t->spares++;
+			return;
+		}
+		probepoint_put(p->pp);
+		kfree(p);
+		return;
+	}
+	unlink_pub(um, p);
+	probepoint_put(p->pp);
+	/* An interrupt may be looking at it. */
+	kfree_rcu(p, rcu);
+	/* The area may have been there for this one only. */
+	if (atomic_dec_and_test(&um->pending) && READ_ONCE(um->drop_wanted))
+		reclaim_kick(um);
+}
+
+static void free_list(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_return *list)
+{
+	struct pending_return *p;
+
+	while ((p = list)) {
+		list = p->next;
+		returns_free(um, t, p);
+	}
+}
+
+/**
+ * returns_give_up - they will not come any more
+ * @um: the mm's probes
+ * @t: the current thread's state, or NULL
+ * @list: a list of them, on no bucket's list
+ *
+ * Counted only where somebody would have been called.
+ */
+void returns_give_up(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_return *list)
+{
+	struct pending_return *p;
+
+	for (p = list; p; p = p->next)
+		if (READ_ONCE(p->pp->wants_returns))
+			uprobe_drop(p->pp, UPROBE_DROP_RETURN);
+	free_list(um, t, list);
+}
+
+/* ------------------------------------------------------- noting and taking */
+
+/* Where the returns with this stack address begin, or would be. */
+static struct pending_return **first_at(struct return_bucket *b, unsigned long slot)
+{
+	struct pending_return **pos = &b->first;
+
+	lockdep_assert_held(&b->lock);
+	while (*pos && (*pos)->slot < slot)
+		pos = &(*pos)->next;
+	return pos;
+}
+
+/* Take off the list at @pos, and append to the one that ends at @tail. */
+static struct pending_return **move(struct pending_return **pos, struct pending_return **tail)
+{
+	struct pending_return *p = *pos;
+
+	*pos = p->next;
+	p->next = NULL;
+	*tail = p;
+	return &p->next;
+}
+
+/* What @p, which is about to be noted at @pos, says is over. */
+static struct pending_return *take_stale(struct pending_return **pos,
+					 const struct pending_return *p)
+{
+	struct pending_return *q, *through = NULL, *stale = NULL, **tail = &stale;
+
+	for (q = *pos; q && q->slot == p->slot; q = q->next)
+		if (q->vfork == p->vfork && q->func == p->func)
+			through = q;
+
+	while ((q = *pos) && q->slot == p->slot) {
+		/* A trampoline's address has been overwritten by the call. */
+		bool over = q->trampoline || q->pub.orig_ret_vaddr != p->pub.orig_ret_vaddr;
+
+		if (q->vfork == p->vfork && (over || through))
+			tail = move(pos, tail);
+		else
+			pos = &q->next;
+		if (q == through)
+			through = NULL;
+	}
+	return stale;
+}
+
+/**
+ * returns_note - wait for a return
+ * @um: the mm's probes, with a table
+ * @t: the current thread's state
+ * @p: filled in but for what is done here
+ * @chained: the return address is the trampoline's: it was jumped to, for sure
+ */
+void returns_note(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_return *p,
+		  bool chained)
+{
+	struct return_bucket *b = bucket_of(um->returns, p->after);
+	struct pending_return **pos, *stale = NULL;
+
+	p->owner = t->id;
+	p->vfork = t->vfork;
+	t->depth++;
+
+	spin_lock(&b->lock);
+	pos = first_at(b, p->slot);
+	if (unlikely(*pos && (*pos)->slot == p->slot) && !chained)
+		stale = take_stale(pos, p);
+	p->next = *pos;
+	*pos = p;
+	spin_unlock(&b->lock);
+
+	if (unlikely(stale))
+		returns_give_up(um, t, stale);
+	if (likely(!p->trampoline))
+		return;
+
+	spin_lock(&um->threads_lock);
+	p->pub.next = t->pub.return_instances;
+	p->pprev = &t->pub.return_instances;
+	if (p->pub.next)
+		container_of(p->pub.next, struct pending_return, pub)->pprev = &p->pub.next;
+	/* An interrupt may follow it at once. */
+	smp_store_release(&t->pub.return_instances, &p->pub);
+	spin_unlock(&um->threads_lock);
+}
+
+/**
+ * returns_find - the return noted last at a stack address
+ * @table: of the mm
+ * @t: the current thread's state
+ * @slot: the stack address
+ * @after: what goes with it; see &struct pending_return
+ * @trampoline: wait for it at the trampoline
+ *
+ * Return: the pending return, good as long as the current thread is in that
+ * function, or NULL.
+ */
+struct pending_return *returns_find(struct return_table *table, struct uprobe_thread *t,
+				    unsigned long slot, unsigned long after,
+				    bool trampoline)
+{
+	struct return_bucket *b = bucket_of(table, after);
+	struct pending_return *p, *found = NULL;
+
+	spin_lock(&b->lock);
+	for (p = *first_at(b, slot); p && p->slot == slot; p = p->next) {
+		if (p->trampoline != trampoline || (p->vfork && p->vfork != t->vfork))
+			continue;
+		if (!found || (found->vfork != t->vfork && p->vfork == t->vfork))
+			found = p;
+	}
+	spin_unlock(&b->lock);
+	return found;
+}
+
+static bool returns_now(const struct pending_return *p, unsigned long after, unsigned long ret,
+			bool trampoline)
+{
+	return (p->after == after || p->slot == after) && p->trampoline == trampoline &&
+	       (trampoline || p->pub.orig_ret_vaddr == ret);
+}
+
+/* A vfork() child returns from its parent's function: what it takes is a copy. */
+static struct pending_return *copy_for_child(struct uprobe_mm *um, struct return_bucket *b,
+					     unsigned long after, unsigned long ret,
+					     bool trampoline)
+{
+	struct pending_return *p, *copy, *list = NULL, **tail = &list;
+
+	for (p = b->first; p && p->slot <= after; p = p->next) {
+		if (p->vfork || !returns_now(p, after, ret, trampoline))
+			continue;
+		copy = kmemdup(p, sizeof(*p), GFP_NOWAIT);
+		if (!copy) {
+			uprobe_drop(p->pp, UPROBE_DROP_NOMEM);
+			continue;
+		}
+		refcount_inc(&copy->pp->refs);
+		if (trampoline)
+			atomic_inc(&um->pending);
+		copy->owner = 0;
+		copy->pprev = NULL;
+		copy->next = NULL;
+		*tail = copy;
+		tail = &copy->next;
+	}
+	return list;
+}
+
+/**
+ * returns_take - the current thread has returned
+ * @um: the mm's probes, with a table
+ * @t: its state
+ * @after: the stack address just below its stack pointer
+ * @ret: where it is
+ * @trampoline: it is at the trampoline, whatever @ret is
+ *
+ * Return: those that it has returned from, innermost first, or NULL.
+ */
+struct pending_return *returns_take(struct uprobe_mm *um, struct uprobe_thread *t,
+				    unsigned long after, unsigned long ret, bool trampoline)
+{
+	struct return_bucket *b = bucket_of(um->returns, after);
+	struct pending_return *list = NULL, **tail = &list, **pos = &b->first;
+
+	spin_lock(&b->lock);
+	while (*pos && (*pos)->slot <= after) {
+		if ((*pos)->vfork == t->vfork && returns_now(*pos, after, ret, trampoline))
+			tail = move(pos, tail);
+		else
+			pos = &(*pos)->next;
+	}
+	if (unlikely(!list && t->vfork))
+		list = copy_for_child(um, b, after, ret, trampoline);
+	spin_unlock(&b->lock);
+	return list;
+}
+
+/**
+ * returns_remove - take one off
+ * @um: the mm's probes, with a table
+ * @p: noted, by the current thread
+ */
+void returns_remove(struct uprobe_mm *um, struct pending_return *p)
+{
+	struct return_bucket *b = bucket_of(um->returns, p->after);
+	struct pending_return **pos;
+
+	spin_lock(&b->lock);
+	for (pos = first_at(b, p->slot); *pos; pos = &(*pos)->next) {
+		if (*pos == p) {
+			*pos = p->next;
+			break;
+		}
+	}
+	spin_unlock(&b->lock);
+}
+
+/* ------------------------------------------------------------------ sweep */
+
+static size_t word_size(void)
+{
+	return is_64bit_mm(current->mm) ? sizeof(u64) : sizeof(u32);
+}
+
+/*
+ * Does the stack still hold the address that this one waits at? -EFAULT if that
+ * cannot be seen without sleeping.
+ */
+static int still_there(struct uprobe_mm *um, const struct pending_return *p)
+{
+	unsigned long now = 0, trampoline = READ_ONCE(um->area.vaddr);
+
+	if (copy_from_user_nofault(&now, (void __user *)p->slot, word_size()))
+		return -EFAULT;
+	if (trampoline && now == trampoline)
+		return true;
+	return !p->trampoline && now == p->pub.orig_ret_vaddr;
+}
+
+/* Of one bucket; returns how many of @t are left. */
+static unsigned int sweep_bucket(struct uprobe_mm *um, struct uprobe_thread *t,
+				 struct return_bucket *b)
+{
+	struct pending_return *dead = NULL, **tail = &dead, **pos;
+	unsigned long absent, gone = ~0UL;
+	unsigned int left, tries = 16;
+
+again:
+	absent = 0;
+	left = 0;
+	spin_lock(&b->lock);
+	for (pos = &b->first; *pos;) {
+		unsigned long page = (*pos)->slot >> PAGE_SHIFT;
+		int there = still_there(um, *pos);
+
+		if (there == -EFAULT && page != gone && tries) {
+			absent = (*pos)->slot;
+			break;
+		}
+		if (!there || (there == -EFAULT && page == gone)) {
+			tail = move(pos, tail);
+			continue;
+		}
+		left += (*pos)->owner == t->id;
+		pos = &(*pos)->next;
+	}
+	spin_unlock(&b->lock);
+
+	if (absent) {
+		unsigned long word;
+
+		tries--;
+		/* Swapped out, or no memory any more? A killed thread cannot tell. */
+		if (!copy_from_user(&word, (void __user *)absent, word_size()))
+			gone = ~0UL;
+		else if (fatal_signal_pending(current))
+			tries = 0;
+		else
+			gone = absent >> PAGE_SHIFT;
+		goto again;
+	}
+	returns_give_up(um, t, dead);
+	return left;
+}
+
+/**
+ * returns_due - is it time for a sweep?
+ * @table: of the mm
+ * @t: the current thread's state
+ *
+ * Return: true if so.
+ */
+bool returns_due(struct return_table *table, const struct uprobe_thread *t)
+{
+	return t->depth >= t->sweep_at ||
+	       atomic_read(&table->orphans) >= READ_ONCE(table->orphans_at);
+}
+
+/**
+ * returns_sweep - drop what longjmp(), exceptions and stacks given up left behind
+ * @um: the mm's probes, with a table
+ * @t: the current thread's state
+ *
+ * Context: may sleep.
+ */
+void returns_sweep(struct uprobe_mm *um, struct uprobe_thread *t)
+{
+	struct return_table *table = um->returns;
+	int orphans = atomic_read(&table->orphans);
+	unsigned int i, left = 0;
+
+	for (i = 0; i < BUCKETS; i++) {
+		if (READ_ONCE(table->bucket[i].first))
+			left += sweep_bucket(um, t, &table->bucket[i]);
+		cond_resched();
+	}
+	t->depth = left;
+	t->sweep_at = left + max(left, SWEEP_FIRST);
+	if (orphans >= READ_ONCE(table->orphans_at)) {
+		/* What is left of them is in use, or is found by the next sweep. */
+		atomic_sub(orphans, &table->orphans);
+		WRITE_ONCE(table->orphans_at, SWEEP_ORPHANS);
+	}
+}
+
+/* ------------------------------------------------------- fork, exit, exec */
+
+/**
+ * returns_any - is any return waited for?
+ * @um: the mm's probes
+ *
+ * Return: true if so.
+ */
+bool returns_any(struct uprobe_mm *um)
+{
+	/* Pairs with the publication in returns_get(). */
+	struct return_table *table = smp_load_acquire(&um->returns);
+	unsigned int i;
+
+	for (i = 0; table && i < BUCKETS; i++)
+		if (READ_ONCE(table->bucket[i].first))
+			return true;
+	return false;
+}
+
+/* Copies of what is in @b, in order. Returns -ENOMEM with none made. */
+static int copy_bucket(struct return_bucket *b, struct pending_return **copies)
+{
+	struct pending_return *spare = NULL, *p, *copy, **tail;
+	unsigned int have = 0, want;
+
+	for (;;) {
+		want = 0;
+		spin_lock(&b->lock);
+		for (p = b->first; p; p = p->next)
+			want++;
+		if (want <= have)
+			break;
+		spin_unlock(&b->lock);
+		for (; have < want; have++) {
+			copy = kmalloc(sizeof(*copy), GFP_KERNEL_ACCOUNT);
+			if (!copy) {
+				while ((copy = spare)) {
+					spare = copy->next;
+					kfree(copy);
+				}
+				return -ENOMEM;
+			}
+			copy->next = spare;
+			spare = copy;
+		}
+	}
+	tail = copies;
+	for (p = b->first; p; p = p->next) {
+		copy = spare;
+		spare = copy->next;
+		*copy = *p;
+		refcount_inc(&copy->pp->refs);
+		copy->next = NULL;
+		*tail = copy;
+		tail = &copy->next;
+	}
+	spin_unlock(&b->lock);
+	while ((copy = spare)) {
+		spare = copy->next;
+		kfree(copy);
+	}
+	return 0;
+}
+
+/* The copy of @p, which is at the trampoline, that is on no list yet. */
+static struct pending_return *find_copy(struct return_table *table,
+					const struct pending_return *p)
+{
+	struct pending_return *q;
+
+	for (q = bucket_of(table, p->after)->first; q && q->slot <= p->slot; q = q->next)
+		if (q->slot == p->slot && q->trampoline && q->func == p->func && !q->pprev)
+			return q;
+	return NULL;
+}
+
+/**
+ * returns_copy - a child runs on copies of the stacks of its parent's mm
+ * @child: its state; it has not run yet
+ * @parent: the state of current, or NULL
+ * @from: the probes of its mm
+ *
+ * Return: 0 or -ENOMEM, with some copied.
+ */
+int returns_copy(struct uprobe_thread *child, struct uprobe_thread *parent,
+		 struct uprobe_mm *from)
+{
+	struct return_table *old = from->returns, *table = returns_get(child->um);
+	struct return_instance **tail = &child->pub.return_instances, *ri;
+	struct pending_return *p;
+	unsigned int i;
+
+	if (!table)
+		return -ENOMEM;
+	for (i = 0; i < BUCKETS; i++) {
+		if (!READ_ONCE(old->bucket[i].first))
+			continue;
+		if (copy_bucket(&old->bucket[i], &table->bucket[i].first))
+			return -ENOMEM;
+		for (p = table->bucket[i].first; p; p = p->next) {
+			p->pprev = NULL;
+			p->owner = child->id;
+			p->vfork = 0;
+			child->depth++;
+			if (p->trampoline)
+				atomic_inc(&child->um->pending);
+		}
+		cond_resched();
+	}
+	child->sweep_at = child->depth + max(child->depth, SWEEP_FIRST);
+	if (!parent)
+		return 0;
+
+	/* Its call chains are its parent's. */
+	spin_lock(&from->threads_lock);
+	for (ri = parent->pub.return_instances; ri; ri = ri->next) {
+		p = find_copy(table, container_of(ri, struct pending_return, pub));
+		if (!p)
+			continue;
+		p->pprev = tail;
+		p->pub.next = NULL;
+		*tail = &p->pub;
+		tail = &p->pub.next;
+	}
+	spin_unlock(&from->threads_lock);
+	return 0;
+}
+
+static struct pending_return *take_vforked(struct return_bucket *b, u32 vfork)
+{
+	struct pending_return *list = NULL, **tail = &list, **pos;
+
+	spin_lock(&b->lock);
+	for (pos = &b->first; *pos;) {
+		if ((*pos)->vfork == vfork)
+			tail = move(pos, tail);
+		else
+			pos = &(*pos)->next;
+	}
+	spin_unlock(&b->lock);
+	return list;
+}
+
+/**
+ * returns_leave - a thread leaves the mm
+ * @um: the mm's probes
+ * @t: its state
+ *
+ * What it has noted stays: other threads may resume its fibers. When the last
+ * thread goes all of it goes.
+ */
+void returns_leave(struct uprobe_mm *um, struct uprobe_thread *t)
+{
+	struct return_table *table = um->returns;
+	struct return_instance *ri;
+	struct pending_return *p;
+	unsigned int i;
+
+	if (table && t->vfork && t->depth)
+		for (i = 0; i < BUCKETS; i++)
+			free_list(um, t, take_vforked(&table->bucket[i], t->vfork));
+	else if (table && t->depth)
+		atomic_add(t->depth, &table->orphans);
+
+	/* Not freed before they are off this list. */
+	spin_lock(&um->threads_lock);
+	while ((ri = t->pub.return_instances)) {
+		p = container_of(ri, struct pending_return, pub);
+		WRITE_ONCE(t->pub.return_instances, ri->next);
+		if (ri->next)
+			container_of(ri->next, struct pending_return, pub)->pprev =
+				&t->pub.return_instances;
+		p->pprev = NULL;
+	}
+	spin_unlock(&um->threads_lock);
+
+	if (table && !t->vfork && atomic_read(&um->mm->mm_users) <= 1)
+		for (i = 0; i < BUCKETS; i++)
+			free_list(um, t, take_vforked(&table->bucket[i], 0));
+
+	while ((p = t->spare)) {
+		t->spare = p->next;
+		probepoint_put(p->pp);
+		kfree(p);
+	}
+	t->spares = 0;
+}
+
+/**
+ * returns_end - the mm has no users any more
+ * @um: its probes
+ *
+ * What is pending now did not get lost: the program has ended.
+ */
+void returns_end(struct uprobe_mm *um)
+{
+	struct return_table *table = um->returns;
+	unsigned int i;
+
+	if (!table)
+		return;
+	for (i = 0; i < BUCKETS; i++)
+		free_list(um, NULL, table->bucket[i].first);
+	um->returns = NULL;
+	kvfree(table);
+}
