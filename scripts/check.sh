@@ -48,7 +48,8 @@ check)
 	if [ -z "$SUFFIX" ] && [ -z "${TESTS:-}" ]; then
 		machine few-slots "$base" "TESTS=64/slots*,64/step*,64/race*,64/boost*,64/rip*,32/step*" \
 			LIMIT="$LIMIT" APPEND="kunit.enable=0 uprobes.xol_slots=6"
-		machine clients "$base" DISK="$OUT/debian.img" TESTS=guest/clients.sh EACH=600
+		machine clients "$base" DISK="$OUT/debian.img" TESTS=guest/clients.sh,guest/returns.sh \
+			EACH=600
 	fi
 	;;
 debug)
@@ -60,8 +61,8 @@ kunit)
 	machine kunit "$base" TESTS=none APPEND=kunit.enable=1
 	;;
 clients)
-	machine clients "$base" IMAGE=guest.img DISK="$OUT/debian.img" TESTS=guest/clients.sh \
-		EACH=600
+	machine clients "$base" IMAGE=guest.img DISK="$OUT/debian.img" \
+		TESTS=guest/clients.sh,guest/returns.sh EACH=600
 	;;
 *)
 	die "no such check: $what" "check, debug, kunit or clients"

@@ -8,7 +8,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 SUITE=bookworm
-PACKAGES=bash,binutils,bpftrace,busybox,coreutils,gdb-minimal,linux-perf,procps,strace,trace-cmd
+PACKAGES=bash,binutils,bpftrace,busybox,coreutils,gdb-minimal,linux-perf,nodejs,procps,strace,trace-cmd
 RECIPE="1 $SUITE $PACKAGES"
 IMAGE=$OUT/debian.img
 

@@ -34,12 +34,21 @@ build_init() {
 	$KCC -m"$BITS" -O2 -Wall -Wextra -static -o "$PROGRAMS/init" "$QEMU_DIR/init.c"
 }
 
+# What Debian's guest is given to run besides its own
+build_guest() {
+	mkdir -p "$PROGRAMS/guest"
+	cp "$QEMU_DIR/guest/load.js" "$PROGRAMS/guest/"
+	GOCACHE=$OUT/go-cache GO111MODULE=off CGO_ENABLED=0 GOARCH=amd64 nice go build -trimpath \
+		-gcflags=-l -o "$PROGRAMS/guest/stacks" "$QEMU_DIR/guest/stacks.go"
+}
+
 pack() {
 	local image=$1 program dir=$DEST/disk
 	rm -rf "$dir" "$image"
 	mkdir -p "$dir"/{dev,proc,sys,tmp,root,tests/guest,tests/modules}
 	cp "$PROGRAMS/init" "$dir/init"
 	cp "$QEMU_DIR"/guest/*.sh "$dir/tests/guest/"
+	[ "$ARCH" = i386 ] || cp -r "$PROGRAMS/guest" "$dir/tests/guest/data"
 	if [ "$image" = "$DEST/tests.img" ]; then
 		mkdir "$dir/tests/64" "$dir/tests/32" "$dir/tests/bench"
 		for program in "$PROGRAMS"/*_test; do
@@ -64,9 +73,11 @@ pack() {
 [ -d "$OBJ" ] || die "the $VARIANT kernel is not built" "make $VARIANT"
 if [ "$ARCH" = i386 ]; then BITS=32; else BITS=64; fi
 need_packages gcc libc6-dev gcc-multilib libc6-dev-i386 e2fsprogs rsync ccache libzydis-dev
-need_packages busybox-static bash mawk libssl3 libstdc++6
+need_packages busybox-static bash mawk libssl3 libstdc++6 libgcc-s1 g++
+[ "$ARCH" = i386 ] || need_packages golang-go
 only_one "tests-$VARIANT$SUFFIX"
 build_init
+[ "$ARCH" = i386 ] || run_logged "$DEST/guest.log" "building the guest's programs" build_guest
 if [ "${2:-}" = guest ]; then
 	pack "$DEST/guest.img"
 	exit 0

@@ -65,12 +65,14 @@ static inline int bulk_open(struct bulk *b)
 }
 
 /* One errno for each is in b->errors afterwards. */
-static inline int bulk_add(struct bulk *b, int file, const uint64_t *offsets, uint32_t n)
+static inline int bulk_add_kind(struct bulk *b, int file, const uint64_t *offsets, uint32_t n,
+				bool returns)
 {
 	struct bulk_add req = {
 		.fd = file,
 		.n = n,
 		.offsets = (unsigned long)offsets,
+		.returns = returns,
 	};
 
 	b->n = n;
@@ -80,6 +82,11 @@ static inline int bulk_add(struct bulk *b, int file, const uint64_t *offsets, ui
 		return -ENOMEM;
 	req.errors = (unsigned long)b->errors;
 	return ioctl(b->fd, BULK_ADD, &req) ? -errno : 0;
+}
+
+static inline int bulk_add(struct bulk *b, int file, const uint64_t *offsets, uint32_t n)
+{
+	return bulk_add_kind(b, file, offsets, n, false);
 }
 
 static inline int bulk_hits(struct bulk *b)

@@ -8,6 +8,7 @@
 #include <linux/debugfs.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/ptrace.h>
@@ -97,6 +98,9 @@ static void spoil(struct bulk_probe *p, struct pt_regs *regs)
 	case SPOIL_DOUBLE:
 		atomic_long_inc(&p->hits);
 		break;
+	case SPOIL_VALUE:
+		regs->ax ^= 1;
+		break;
 	}
 }
 
@@ -108,6 +112,16 @@ static int on_hit(struct uprobe *u, struct pt_regs *regs)
 	if (unlikely(p->spoil))
 		spoil(p, regs);
 	return 0;
+}
+
+static void on_return(struct uprobe *u, unsigned long func, struct pt_regs *regs)
+{
+	struct bulk_probe *p = container_of(u, struct bulk_probe, u);
+
+	/* Of this very function, as far as a file's offset tells */
+	if (offset_in_page(func) != offset_in_page(u->offset))
+		return;
+	on_hit(&p->u, regs);
 }
 
 static int add(struct bulk_set *set, const struct bulk_add *req)
@@ -140,7 +154,10 @@ static int add(struct bulk_set *set, const struct bulk_add *req)
 			return -EFAULT;
 		u->inode = set->inode;
 		u->offset = offset;
-		u->handler = on_hit;
+		if (req->returns)
+			u->ret_handler = on_return;
+		else
+			u->handler = on_hit;
 		set->us[i] = u;
 		err = register_uprobe(u);
 		if (put_user(err, errors + i))

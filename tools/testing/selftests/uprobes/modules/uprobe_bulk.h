@@ -18,6 +18,8 @@ struct bulk_add {
 	__u32 n;
 	__u64 offsets;		/* address of n __u64 */
 	__u64 errors;		/* address of n __s32 */
+	__u32 returns;		/* not 0: of the functions that begin there */
+	__u32 unused;
 };
 
 struct bulk_hits {
@@ -40,6 +42,7 @@ enum bulk_spoil_how {
 	SPOIL_SIGNAL,		/* a signal comes that nobody sent */
 	SPOIL_MISSED,		/* the hit is not counted */
 	SPOIL_DOUBLE,		/* the hit is counted twice */
+	SPOIL_VALUE,		/* a bit of ax is flipped */
 	SPOIL_HOWS
 };
 

@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Return probes in programs that mind: one in Go, whose stacks move and are read
+# by the collector, and Debian's Node.js. Each prints and ends as it does
+# without them.
+#
+# shellcheck source=tools/testing/selftests/uprobes/qemu/guest/programs.sh
+. "$(dirname "$0")/programs.sh"
+
+DATA=/tests/guest/data
+NODE_FILE=$(realpath "$(command -v node)")
+NODE_LIBRARY=$(ldd "$NODE_FILE" | awk '/libnode\.so/ { print $3 }')
+NODE_LIBRARY=$(realpath "${NODE_LIBRARY:-$NODE_FILE}")
+cd /tmp || exit 1
+CASE=0
+FAULTS=0
+
+# verdict NAME WHETHER LOG
+verdict() {
+	CASE=$((CASE + 1))
+	if [ "$2" -eq 0 ]; then
+		echo "ok $CASE $1"
+		return
+	fi
+	FAULTS=$((FAULTS + 1))
+	echo "not ok $CASE $1"
+	sed 's/^/# /' "$3" | tail -n 40
+}
+
+# functions FILE EVERY [TABLE]: offset and name of every EVERY-th function
+functions() {
+	local off vaddr
+	read -r off vaddr < <(readelf -lW "$1" | awk '/LOAD/ && / R E / { print $2, $3; exit }')
+	nm ${3:+"$3"} --defined-only "$1" | awk '$2 ~ /^[TtWi]$/ { print $1, $3 }' | sort -u -k1,1 |
+		awk -v every="$2" 'NR % every == 0' |
+		while read -r at name; do
+			printf '0x%x %s\n' $((0x$at - vaddr + off)) "$name"
+		done
+}
+
+# plant GROUP FILE < functions
+plant() {
+	local n=0 at _
+	while read -r at _; do
+		echo "r:$1/f$n $2:$at" >>"$TRACE/uprobe_events" 2>>refused || true
+		n=$((n + 1))
+	done
+	echo "# $n return probes in $2"
+}
+
+# run NAME COMMAND...: its output in NAME.out and NAME.err, with its status
+run() {
+	local name=$1
+	shift
+	"$@" >"$name.out" 2>"$name.err"
+	echo "status $?" >>"$name.out"
+	tail -n 1 "$name.out" | sed "s/^/# $name: /"
+}
+
+hits() {
+	awk -v e="$1" '$2 == e { print $3 }' profile
+}
+
+finish() {
+	cp "$TRACE/uprobe_profile" profile
+	echo 0 >"$TRACE/events/$1/enable"
+	echo >"$TRACE/uprobe_events"
+	awk '{ hits += $3 } END { print "# " hits " returns" }' profile
+}
+
+: >refused
+echo "TAP version 13"
+echo "1..6"
+
+# ---- Go ----
+
+run go-plain "$DATA/stacks"
+functions "$DATA/stacks" 1 | grep ' main\.' >go.functions
+plant go "$DATA/stacks" <go.functions
+echo 1 >"$TRACE/events/go/enable"
+run go-probed "$DATA/stacks"
+finish go
+diff go-plain.out go-probed.out >go.diff
+verdict "Go: moving stacks, every function of main" $? go.diff
+head -n 30 go-probed.err >>go.diff
+LEAF=f$(($(grep -n ' main\.leaf$' go.functions | cut -d : -f 1) - 1))
+echo "leaf: $(hits "$LEAF") returns" >>go.diff
+[ "$(hits "$LEAF")" = "$(cat go-probed.err)" ]
+verdict "Go: each return of a leaf is reported" $? go.diff
+# Of what moves, a part
+FEWER=$(awk '$3 > 0' profile | wc -l)
+[ "$FEWER" -ge 8 ]
+verdict "Go: most functions report" $? profile
+
+# ---- Node.js ----
+
+run node-plain node --expose-gc "$DATA/load.js"
+functions "$NODE_LIBRARY" 150 -D | head -n 400 >node.functions
+plant node "$NODE_LIBRARY" <node.functions
+functions "$LIBC_FILE" 7 -D | plant node_libc "$LIBC_FILE"
+echo 1 >"$TRACE/events/node/enable"
+echo 1 >"$TRACE/events/node_libc/enable"
+run node-probed node --expose-gc "$DATA/load.js"
+echo 0 >"$TRACE/events/node_libc/enable"
+finish node
+diff node-plain.out node-probed.out >node.diff
+STATUS=$?
+head -n 30 node-probed.err >>node.diff
+verdict "Node.js: code made at run time, threads, collections" $STATUS node.diff
+[ "$(awk '$3 > 0' profile | wc -l)" -ge 50 ]
+verdict "Node.js: returns are reported" $? profile
+run node-after node --expose-gc "$DATA/load.js"
+diff node-plain.out node-after.out >node.diff
+verdict "Node.js: and without probes again" $? node.diff
+
+[ "$FAULTS" -eq 0 ]
