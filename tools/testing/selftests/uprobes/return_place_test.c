@@ -536,6 +536,50 @@ SCENARIO(callers_that_are_read_anew)
 	return 0;
 }
 
+#ifdef __x86_64__
+static volatile int handled;
+
+static PROBED void on_signal(int sig)
+{
+	handled += leaf(sig) > 0;
+	RETURNS(on_signal);
+}
+
+/* As the kernel has it. With 32 bit the address is in the vdso without all that. */
+struct kernel_action {
+	void (*handler)(int sig);
+	unsigned long flags;
+	void (*restorer)(void);
+	unsigned long mask;
+};
+
+#define SA_WITH_RESTORER	0x04000000
+
+/* What a handler returns to was written at run time. */
+SCENARIO(handlers_with_another_restorer)
+{
+	static const uint8_t code[] = { 0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05 };
+	uint8_t *text = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			     -1, 0);
+	struct kernel_action action = {
+		.handler = on_signal,
+		.flags = SA_WITH_RESTORER,
+		.restorer = (void (*)(void))(unsigned long)text,
+	};
+
+	if (text == MAP_FAILED)
+		return 95;
+	memcpy(text, code, sizeof(code));
+	if (mprotect(text, PAGE, PROT_READ | PROT_EXEC) ||
+	    syscall(SYS_rt_sigaction, SIGUSR1, &action, NULL, sizeof(action.mask)))
+		return 94;
+	for (int i = 0; i < 30; i++)
+		raise(SIGUSR1);
+	printf("%d handled\n", handled);
+	return 0;
+}
+#endif
+
 /* ---- return addresses that no call made, and instructions nobody probes ---- */
 
 long pushed_return(long x), rewrites_return(long x);

@@ -675,6 +675,67 @@ SCENARIO(signals_at_any_time)
 	return 0;
 }
 
+/* ---- in which order? ---- */
+
+#define TRACE_SIZE	1048576
+
+/* One letter for each return in the trace, that of the event; @got may hold @size. */
+static void returns_in_order(const char *trace, char *got, size_t size)
+{
+	static const char event[] = ": " EVENT_PREFIX "tail_";
+	size_t n = 0;
+
+	for (const char *at = trace; n < size - 1 && (at = strstr(at, event)); ) {
+		at += strlen(event);
+		got[n++] = *at;
+	}
+	got[n] = 0;
+}
+
+TEST(innermost_first)
+{
+	static const char * const functions[] = { "tail_a", "tail_b", "tail_c" };
+	char path[64], events[3][32], *trace = calloc(3, TRACE_SIZE);
+	char *got = trace + TRACE_SIZE, *want = got + TRACE_SIZE, *end = want;
+	struct result *r = calloc(1, sizeof(*r));
+	struct program p;
+	cpu_set_t one;
+
+	ASSERT_NE(NULL, trace);
+	ASSERT_NE(NULL, r);
+	/* So that the trace is in order by itself */
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(one), &one));
+	ASSERT_EQ(0, scenario_program(&p, path, sizeof(path), "tail_calls"));
+	write_text(TRACEFS "/trace", O_TRUNC, "");
+	for (int i = 0; i < 3; i++) {
+		int k = function_index(&p.files[0], functions[i]);
+
+		ASSERT_LE(0, k);
+		snprintf(events[i], sizeof(events[i]), EVENT_PREFIX "tail_%c", 'a' + i);
+		ASSERT_EQ(0, trace_add("r:uprobes/%s %s:0x%llx", events[i], path,
+				       (unsigned long long)p.files[0].offsets[k]));
+		ASSERT_EQ(0, trace_enable(events[i], 1));
+	}
+	run_program(&p, r);
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(0, trace_enable(events[i], 0));
+	EXPECT_EQ(0, r->status);
+	EXPECT_LT(0, read_text(TRACEFS "/trace", trace, TRACE_SIZE));
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(0, trace_del(events[i]));
+
+	/* tail_deep() calls tail_a() and then tail_b(), once at each depth. */
+	for (int i = 0; i < 30 * 31 / 2; i++)
+		end = stpcpy(end, "cbacb");
+	returns_in_order(trace, got, TRACE_SIZE);
+	EXPECT_STREQ(want, got);
+	scenario_drop(&p);
+	free(trace);
+	free(r);
+}
+
 /* ---- would it be noticed? ---- */
 
 TEST(mistakes_are_noticed)
