@@ -3,27 +3,12 @@
  * Processes and threads that come and go while functions have not returned
  * yet, with a return probe on every function of the program.
  */
-#include "return_engine.h"
+#include "return_functions.h"
 
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <sys/prctl.h>
-
-static PROBED long leaf(long x)
-{
-	asm volatile("" : "+r" (x));
-	RETURNS(leaf);
-	return x * 3 + 1;
-}
-
-static PROBED long recurse(long depth)
-{
-	long x = depth ? recurse(depth - 1) + depth : leaf(0);
-
-	RETURNS(recurse);
-	return x;
-}
 
 /* What is done at the end of many calls, none of which has returned */
 static PROBED long deep(long depth, long (*what)(long x), long arg)
