@@ -77,7 +77,7 @@ echo "1..8"
 # ---- Go ----
 
 run go-plain "$DATA/stacks"
-functions "$DATA/stacks" '$2 ~ /^main\./' >go.functions
+functions "$DATA/stacks" '/ main\./' >go.functions
 plant go "$DATA/stacks" <go.functions
 verdict "Go: every function can be probed" "$REFUSED" refused
 echo 1 >"$TRACE/events/go/enable"
