@@ -99,7 +99,8 @@ verdict "Go: most functions report" $? profile
 
 run node-plain node --expose-gc "$DATA/load.js"
 # What compiled code calls, and some of everything
-functions "$NODE_LIBRARY" '/internal[0-9]+Runtime_/ && n++ < 200 || NR % 300 == 0' -D >node.functions
+functions "$NODE_LIBRARY" \
+	'/internal[0-9]+(Runtime|Builtin)_/ && n++ % 4 == 0 || NR % 300 == 0' -D >node.functions
 plant node "$NODE_LIBRARY" <node.functions
 functions "$LIBC_FILE" 'NR % 15 == 0' -D >libc.functions
 plant node_libc "$LIBC_FILE" <libc.functions
