@@ -1,39 +1,136 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: bench.sh full | quick
+# usage: bench.sh full | quick [PART...]
 #
-# Boots stock and ours on one virtual CPU whose clock counts instructions, runs
-# the same program on both, and prints one table: guest instructions per hit.
-# The figures do not depend on the machine that counts them. CPU= is QEMU's: max,
-# an AMD, by default; max,vendor=GenuineIntel gives back a borrowed gs by itself.
+# Boots stock and ours on virtual CPUs whose clock counts instructions, runs the
+# same programs on both, and prints tables: what a hit, threads, thousands of
+# probes and bystanders cost. These figures do not depend on the machine that
+# counts them, only those of the part "parallel" do. All of it is also in
+# out/bench/full.tsv or quick.tsv: key, unit, stock, ours.
+#
+# With PARTs only these are measured again; the rest is from their last run.
+# CPU= is QEMU's: max, an AMD, by default; max,vendor=GenuineIntel gives back a
+# borrowed gs by itself. JOBS=1: one machine at a time.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=scripts/qemu.sh
 . "$(dirname "${BASH_SOURCE[0]}")/qemu.sh"
 
-count() {
-	boot "$1" "$2" SMP=1 CPU="${CPU:-max}" MACHINE='-icount shift=0,sleep=off' TESTS=bench/bench EACH=900 \
-		LIMIT=900 APPEND="ARGS=$ARGS" ||
-		die "the $1 machine" "Its log: $OUT/results/$1/console.log"
-	grep -q '^### end bench/bench .*: exit 0$' "$OUT/results/$1/tests.log" ||
-		die "the bench program on the $1 machine" "See $OUT/results/$1/tests.log"
+KIND=$1
+shift
+case $KIND in
+full) PARTS='hit threads many attach parallel' ;;
+quick) PARTS='hit threads many' ;;
+*) die "no such bench: $KIND" "full or quick" ;;
+esac
+ROWS=$OUT/bench/rows-$KIND
+TSV=$OUT/bench/$KIND.tsv
+
+# one KERNEL PART PROGRAM WORDS SMP LIMIT
+one() {
+	local folder=$OUT name=bench-$1-$2 clock='-icount shift=0,sleep=off'
+	[ "$1" = ours ] || folder=$OUT/stock
+	[ "$2" != parallel ] || clock='-accel tcg,thread=multi'
+	boot "$name" "$folder" SMP="$5" MEM=2G CPU="${CPU:-max}" MACHINE="$clock" \
+		TESTS="bench/$3" EACH=1000000 LIMIT="$6" APPEND="ARGS=$4" ||
+		die "the machine of $name" "Its log: $OUT/results/$name/console.log"
+	grep -q "^### end bench/$3 .*: exit 0\$" "$OUT/results/$name/tests.log" ||
+		die "$3 on the $1 machine" "See $OUT/results/$name/tests.log"
+	awk -F '\t' -v kernel="$1" 'NF == 3 { print kernel "\t" $0 }' \
+		"$OUT/results/$name/tests.log" >"$ROWS/$2-$1"
+}
+
+# both PART PROGRAM WORDS SMP LIMIT: at a time, unless the clock is that of the wall.
+both() {
+	local pid
+	if [ "$JOBS" -gt 1 ] && [ "$1" != parallel ]; then
+		one stock "$@" &
+		pid=$!
+		one ours "$@"
+		wait "$pid"
+	else
+		one stock "$@"
+		one ours "$@"
+	fi
+}
+
+measure() {
+	local n
+	case $KIND/$1 in
+	full/hit) both hit bench -n,2000 1 1200 ;;
+	quick/hit) both hit bench -n,200,getppid,nop,push,call,mov_load,ret,sub,rip_load,uretprobe_nop 1 300 ;;
+	full/threads) both threads bench_threads -n,2000,1,2,4,8 8 2400 ;;
+	quick/threads) both threads bench_threads -n,200,1,8 8 300 ;;
+	full/many) both many bench_many \
+		events:perf:1000,events:tracefs:1000,bystanders:0,bystanders:10000,memory:1000 1 2400 ;;
+	quick/many) both many bench_many \
+		events:perf:100,attach:multi:100+1000:1,bystanders:0,bystanders:1000 1 300 ;;
+	full/attach)
+		# The machines with 10,000 probes in 100 processes take an hour.
+		both attach bench_many "$(printf 'attach:%s:1+10+100,' each:100+1000 multi:100+1000 \
+			at-once:100+1000)$(printf 'attach:%s:10000:1+10,' each multi at-once)attach:multi:50000:1,attach:at-once:50000:1" 1 7200
+		;;
+	full/parallel)
+		n=$(nproc)
+		both parallel bench_threads "-n,20000,-w,$(seq -s , 1 "$((n > 8 ? 8 : n))")" "$n" 1200
+		;;
+	*) die "no such part of $KIND: $1" "$PARTS" ;;
+	esac
+}
+
+# One line for each key, in the order in which they came.
+join_rows() {
+	local part files=()
+	for part in $PARTS; do
+		[ ! -f "$ROWS/$part-ours" ] || files+=("$ROWS/$part-stock" "$ROWS/$part-ours")
+	done
+	awk -F '\t' -v OFS='\t' '
+		!($2 in unit) || $3 != "-" { unit[$2] = $4 }
+		!($2 in seen) { seen[$2] = 1; order[n++] = $2 }
+		{ value[$1, $2] = $3 }
+		END {
+			print "key", "unit", "stock", "ours"
+			for (i = 0; i < n; i++) {
+				k = order[i]
+				s = (("stock", k) in value) ? value["stock", k] : "-"
+				o = (("ours", k) in value) ? value["ours", k] : "-"
+				print k, unit[k], s, o
+			}
+		}' "${files[@]}" >"$TSV"
+}
+
+# table PREFIX TITLE: the keys that begin so
+table() {
+	grep -q "^$1/" "$TSV" || return 0
+	printf "\n%-40s %14s %14s %8s\n" "$2" stock ours ratio
+	awk -F '\t' -v prefix="$1/" '
+		index($1, prefix) == 1 {
+			ratio = ($3 + 0 > 0 && $4 + 0 > 0) ? sprintf("%.2f", $4 / $3) : "-"
+			printf "%-40s %14s %14s %8s\n", substr($1, length(prefix) + 1), $3, $4, ratio
+		}' "$TSV"
+}
+
+tables() {
+	table hit "guest instructions per hit"
+	table front "... for a client of the interface"
+	table threads "guest instructions per hit, by threads"
+	table parallel "hits a second, CPUs in parallel"
+	table attach "guest instructions, to put in (processes)"
+	table detach "guest instructions, to take out"
+	table attach-memory "kernel bytes per probe (processes)"
+	table left-memory "kernel bytes left when all are gone"
+	table memory "bytes"
+	table bystander "guest instructions, N probes elsewhere"
 }
 
 only_one bench
-case $1 in
-full) ARGS=-n,2000 ;;
-quick) ARGS=-n,200,getppid,nop,push,call,mov_load,ret,sub,rip_load,uretprobe_nop ;;
-*) die "no such bench: $1" "full or quick" ;;
-esac
-count bench-stock "$OUT/stock"
-count bench "$OUT"
-printf "\n%-40s %10s %10s %8s\n" "guest instructions per hit" stock ours ratio
-awk '
-	NF < 2 || /^#/ { next }
-	FNR == NR { stock[$1] = $2; next }
-	{
-		ratio = (stock[$1] + 0 && $2 + 0) ? sprintf("%.2f", $2 / stock[$1]) : "-"
-		printf "%-40s %10s %10s %8s\n", $1, ($1 in stock) ? stock[$1] : "-", $2, ratio
-	}
-	' "$OUT/results/bench-stock/tests.log" "$OUT/results/bench/tests.log" | tee "$OUT/results/bench.txt"
+mkdir -p "$ROWS"
+# shellcheck disable=SC2086 # a list of words
+[ $# -gt 0 ] || set -- $PARTS
+for part in "$@"; do
+	measure "$part"
+done
+join_rows
+tables | tee "$OUT/results/bench.txt"
+say "the same as a file: $TSV"

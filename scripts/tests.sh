@@ -58,7 +58,8 @@ pack() {
 			esac
 		done
 		# Not tests: make bench and make traps ask for them.
-		[ "$ARCH" = i386 ] || cp "$PROGRAMS/bench" "$PROGRAMS/traps" "$dir/tests/bench/"
+		[ "$ARCH" = i386 ] || cp "$PROGRAMS"/bench{,_threads,_many} "$PROGRAMS/traps" \
+			"$dir/tests/bench/"
 		if [ -d "$PROGRAMS/data" ]; then
 			mkdir "$dir/tests/32/data"
 			cp "$PROGRAMS/data/insns.32" "$dir/tests/32/data/"

@@ -1,25 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What a hit costs: loops over one instruction each, without and with a probe
- * with an empty handler on it (modules/uprobe_bench.ko). Prints a line per
- * instruction, "name cost", in nanoseconds. Under qemu -icount shift=0 a
- * nanosecond is one guest instruction and the numbers are the same each time.
+ * on it. "hit/INSTRUCTION": the probe is the module's, with an empty handler.
+ * "front/CLIENT/INSTRUCTION": it is made through one of the interfaces above.
  *
- *	bench [-n HITS] [-m uprobe_bench.ko] [name...]
+ *	bench [-n HITS] [-F] [instruction...]
+ *
+ * -F leaves out the clients. -e INSTRUCTION: no measuring; says "hitting it" and
+ * executes that one until it is killed, for those who watch it from outside.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#include "bench.h"
 
 /*
  * ROW defines a function that executes the instructions in @body @n times, of
@@ -122,7 +112,6 @@ static const struct row {
 };
 
 static unsigned long hits = 2000;
-static int module_fd;
 static char self[512];
 
 static bool cpu_has(const char *what)
@@ -131,14 +120,6 @@ static bool cpu_has(const char *what)
 		return true;
 	return strcmp(what, "avx2") ? __builtin_cpu_supports("avx") :
 				      __builtin_cpu_supports("avx2");
-}
-
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
 /* The best of three, after a first round that warms up what can be cold. */
@@ -169,115 +150,175 @@ static void run_nothing(unsigned long n)
 		asm volatile("");
 }
 
-/* Where an address of this static program lies in its file. */
-static long offset_of(const char *at)
+static uint64_t offset_of(const struct row *row)
 {
-	unsigned long start, end, offset;
-	char line[512];
-	long found = -1;
-	FILE *f = fopen("/proc/self/maps", "re");
+	struct where w;
 
-	while (f && found < 0 && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%lx-%lx %*s %lx", &start, &end, &offset) == 3 &&
-		    start <= (unsigned long)at && (unsigned long)at < end)
-			found = (unsigned long)at - start + offset;
-	if (f)
-		fclose(f);
-	return found;
+	if (!where_is(row->at, &w))
+		die("%s: not in a file", row->name);
+	return w.offset;
 }
 
-static int load(const struct row *row)
-{
-	char args[1024];
+/* ---- who probes: on and off, each returns 0 or -errno ---- */
 
-	snprintf(args, sizeof(args), "path=%s offsets=%ld ret=%d", self, offset_of(row->at),
-		 row->ret);
-	return syscall(SYS_finit_module, module_fd, args, 0) ? -errno : 0;
+static int event_fd = -1, program_fd = -1;
+
+static int module_on(const struct row *row)
+{
+	return bench_load("path=%s offsets=%llu ret=%d", self,
+			  (unsigned long long)offset_of(row), row->ret);
 }
 
-static int unload(void)
+static void module_off(void)
 {
-	return syscall(SYS_delete_module, "uprobe_bench", 0);
+	bench_unload();
 }
 
-static double per_hit(uint64_t with, uint64_t without)
+static int tracefs_on(const struct row *row)
 {
-	return ((double)with - (double)without) / hits;
+	int err = trace_add("%c:uprobes/bench %s:%#llx", row->ret ? 'r' : 'p', self,
+			    (unsigned long long)offset_of(row));
+
+	return err ?: trace_enable("bench", 1);
 }
 
-static int bench_row(const struct row *row)
+static void tracefs_off(void)
+{
+	if (trace_enable("bench", 0) || trace_del("bench"))
+		die("taking out the event: %s", strerror(errno));
+}
+
+static int perf_on(const struct row *row)
+{
+	event_fd = probe_open(self, offset_of(row), row->ret ? PROBE_RET : 0, 0, 0, -1);
+	return event_fd < 0 ? event_fd : 0;
+}
+
+static void perf_off(void)
+{
+	close(event_fd);
+}
+
+static int bpf_perf_on(const struct row *row)
+{
+	int err = perf_on(row);
+
+	if (err)
+		return err;
+	program_fd = bpf_empty_program(0);
+	if (program_fd < 0)
+		return program_fd;
+	return ioctl(event_fd, PERF_EVENT_IOC_SET_BPF, program_fd) ? -errno : 0;
+}
+
+static void bpf_perf_off(void)
+{
+	close(event_fd);
+	close(program_fd);
+}
+
+static int bpf_multi_on(const struct row *row)
+{
+	uint64_t offset = offset_of(row);
+
+	program_fd = bpf_empty_program(UPROBE_MULTI);
+	if (program_fd < 0)
+		return program_fd;
+	event_fd = bpf_multi_link(program_fd, self, &offset, 1, row->ret);
+	return event_fd < 0 ? event_fd : 0;
+}
+
+static const struct client {
+	const char *name;
+	int (*on)(const struct row *row);
+	void (*off)(void);
+} module = { NULL, module_on, module_off }, clients[] = {
+	{ "tracefs", tracefs_on, tracefs_off },
+	{ "perf-count", perf_on, perf_off },
+	{ "bpf-perf", bpf_perf_on, bpf_perf_off },
+	{ "bpf-multi", bpf_multi_on, bpf_perf_off },
+};
+
+/* ---- */
+
+static const char * const for_clients[] = { "nop", "mov_load", "rip_imul", "uretprobe_nop" };
+
+static void bench_row(const struct row *row, const struct client *c)
 {
 	uint64_t without, with;
+	char key[64];
 	int err;
 
+	if (c->name)
+		snprintf(key, sizeof(key), "front/%s/%s", c->name, row->name);
+	else
+		snprintf(key, sizeof(key), "hit/%s", row->name);
 	if (!cpu_has(row->cpu)) {
-		printf("%s - (no %s)\n", row->name, row->cpu);
-		return 0;
+		printf("%s\t-\tno %s\n", key, row->cpu);
+		return;
 	}
 	without = measure(row->run);
-	err = load(row);
-	if (err == -EOPNOTSUPP) {
-		printf("%s - (refused)\n", row->name);
-		return 0;
+	err = c->on(row);
+	if (err == -EOPNOTSUPP || err == -KERNEL_ENOTSUPP) {
+		printf("%s\t-\trefused\n", key);
+		return;
 	}
-	if (err) {
-		fprintf(stderr, "bench: %s: loading uprobe_bench.ko: %s\n", row->name,
-			strerror(-err));
-		return 1;
-	}
+	if (err)
+		die("%s: %s", key, strerror(-err));
 	with = measure(row->run);
-	if (unload()) {
-		perror("bench: unloading uprobe_bench");
-		return 1;
-	}
-	printf("%s %.0f\n", row->name, per_hit(with, without));
-	fflush(stdout);
-	return 0;
+	c->off();
+	result(((double)with - without) / hits, "instructions", "%s", key);
 }
 
-static bool wanted(const char *name, char **names)
+static const struct row *row_of(const char *name)
 {
-	if (!*names)
-		return true;
-	for (; *names; names++)
-		if (!strcmp(*names, name))
-			return true;
-	return false;
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++)
+		if (!strcmp(rows[i].name, name))
+			return &rows[i];
+	die("%s: not in the list", name);
+}
+
+static void endless(const struct row *row)
+{
+	int err = module_on(row);
+
+	if (err)
+		die("%s: %s", row->name, strerror(-err));
+	row->run(64);
+	printf("hitting it\n");
+	fflush(stdout);
+	for (;;)
+		row->run(1000000);
 }
 
 int main(int argc, char **argv)
 {
-	char ko[600] = "", dir[512];
-	int opt, bad = 0;
+	bool fronts = true;
+	int opt;
 
-	while ((opt = getopt(argc, argv, "n:m:")) != -1) {
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+		die("no /proc");
+	while ((opt = getopt(argc, argv, "n:Fe:")) != -1) {
 		if (opt == 'n')
 			hits = strtoul(optarg, NULL, 0);
-		else if (opt == 'm')
-			snprintf(ko, sizeof(ko), "%s", optarg);
+		else if (opt == 'F')
+			fronts = false;
+		else if (opt == 'e')
+			endless(row_of(optarg));
 		else
 			return 2;
 	}
-	if (!hits || readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+	if (!hits)
 		return 2;
-	snprintf(dir, sizeof(dir), "%s", self);
-	dirname(dir);
-	if (!*ko) {
-		snprintf(ko, sizeof(ko), "%s/uprobe_bench.ko", dir);
-		if (access(ko, R_OK))
-			snprintf(ko, sizeof(ko), "%s/../modules/uprobe_bench.ko", dir);
-	}
-	module_fd = open(ko, O_RDONLY | O_CLOEXEC);
-	if (module_fd < 0) {
-		fprintf(stderr, "bench: %s: %s\n", ko, strerror(errno));
-		return 2;
-	}
-	unload();
 
 	if (wanted("getppid", argv + optind))
-		printf("getppid %.0f\n", per_hit(measure(run_getppid), measure(run_nothing)));
-	for (unsigned int i = 0; i < ARRAY_SIZE(rows) && !bad; i++)
+		result(((double)measure(run_getppid) - measure(run_nothing)) / hits,
+		       "instructions", "hit/getppid");
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++)
 		if (wanted(rows[i].name, argv + optind))
-			bad = bench_row(&rows[i]);
-	return bad;
+			bench_row(&rows[i], &module);
+	for (unsigned int c = 0; fronts && c < ARRAY_SIZE(clients); c++)
+		for (unsigned int i = 0; i < ARRAY_SIZE(for_clients); i++)
+			bench_row(row_of(for_clients[i]), &clients[c]);
+	return 0;
 }
