@@ -5,7 +5,8 @@
 
 export OUT ARCH KSRC EXTRA_CONFIG JOBS TESTS LIMIT CPU FUZZ_SECONDS FILES LEAST_ACCEPTED LEAST_ONE
 
-.PHONY: help run check check-debug kunit clients host fuzz model census traps bench bench-quick
+.PHONY: help run check check-debug kunit clients host fuzz model census traps
+.PHONY: bench bench-quick bench-plot
 .PHONY: tree kernel modules stock debug image patch footprint lint clean distclean
 
 help:			## this list
@@ -50,13 +51,17 @@ census: tree		## share of accepted and of boosted instructions in FILES, or in D
 traps: modules		## exceptions per hit, with a probe on every instruction of a program
 	@scripts/traps.sh
 
-bench: modules stock	## guest instructions per hit, beside stock 6.12
+bench: modules stock	## costs in guest instructions, beside stock 6.12: hits, threads, many probes
 	@scripts/tests.sh stock
 	@scripts/bench.sh full
+	@scripts/bench-where.sh nop mov_load rip_imul call
 
 bench-quick: modules stock	## the same with fewer hits and the main rows only
 	@scripts/tests.sh stock
 	@scripts/bench.sh quick
+
+bench-plot:		## draws what make bench has measured: Documentation/trace/uprobes-cost
+	@scripts/bench-plot.sh
 
 tree:			## the patched kernel tree: out/linux
 	@scripts/tree.sh

@@ -59,7 +59,9 @@ measure() {
 	local n
 	case $KIND/$1 in
 	full/hit) both hit bench -n,2000 1 1200 ;;
-	quick/hit) both hit bench -n,200,getppid,nop,push,call,mov_load,ret,sub,rip_load,uretprobe_nop 1 300 ;;
+	quick/hit)
+		both hit bench -n,200,getppid,nop,push,call,mov_load,ret,sub,rip_load,uretprobe_nop 1 300
+		;;
 	full/threads) both threads bench_threads -n,2000,1,2,4,8 8 2400 ;;
 	quick/threads) both threads bench_threads -n,200,1,8 8 300 ;;
 	full/many) both many bench_many \
@@ -67,9 +69,10 @@ measure() {
 	quick/many) both many bench_many \
 		events:perf:100,attach:multi:100+1000:1,bystanders:0,bystanders:1000 1 300 ;;
 	full/attach)
-		# The machines with 10,000 probes in 100 processes take an hour.
-		both attach bench_many "$(printf 'attach:%s:1+10+100,' each:100+1000 multi:100+1000 \
-			at-once:100+1000)$(printf 'attach:%s:10000:1+10,' each multi at-once)attach:multi:50000:1,attach:at-once:50000:1" 1 7200
+		# The larger products of the two take hours.
+		both attach bench_many "$(printf 'attach:%s,' each:100+1000+10000:1 \
+			multi:100+1000+10000:1+10 multi:100+1000:100 multi:50000:1 \
+			at-once:100+1000+10000:1+10 at-once:100+1000:100 at-once:50000:1)" 1 7200
 		;;
 	full/parallel)
 		n=$(nproc)
