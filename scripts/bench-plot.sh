@@ -38,6 +38,7 @@ draw() {
 			set tics nomirror
 			set grid ytics lc rgb '#d8d8d8' lt 1
 			set key outside top center horizontal noenhanced
+			set rmargin 9
 			stock = '#c0504d'
 			ours = '#2f6fab'
 		END
@@ -66,8 +67,10 @@ pick hit >"$DATA/hit"
 bars hit 1100 'Guest instructions per hit, empty handler (getppid: a system call)'
 pick front >"$DATA/clients"
 bars clients 900 'Guest instructions per hit, by client'
-pick bystander | sed 's|/| |; s|$||' >"$DATA/bystanders"
-bars bystanders 600 'Guest instructions of a process without probes, N probes elsewhere'
+pick bystander | awk -F '[/\t]' -v OFS='\t' '
+	!($1 in base) { base[$1] = $3 }
+	{ print $1 ", " $2, $3 / base[$1], $4 / base[$1] }' >"$DATA/bystanders"
+bars bystanders 600 'Processes without probes, N elsewhere: instructions, by those of stock and none'
 
 for where in one each turn; do
 	for kind in emulated boosted stepped; do
@@ -109,6 +112,7 @@ for verb in attach detach; do
 		set logscale xy
 		set grid xtics ytics lc rgb '#d8d8d8' lt 1
 		set xlabel 'probes'
+		unset rmargin
 		set key outside right center vertical noenhanced font ',11'
 		set format y '%.0f'
 		set xrange [80:60000]
@@ -154,6 +158,7 @@ if [ -f "$WHERE" ]; then
 		set style fill solid 0.9 border rgb '#ffffff'
 		set boxwidth 0.7
 		set yrange [0:*]
+		unset rmargin
 		set key outside right center vertical invert
 		set xtics rotate by -30 scale 0 noenhanced
 		parts = "entry look-up handlers get-past exit second-exception"
