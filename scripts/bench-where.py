@@ -44,8 +44,11 @@ def record(folder):
             sys.exit('the program does not hit')
         time.sleep(0.5)
 
+    def enough():
+        return os.path.exists(trace) and os.path.getsize(trace) >= ENOUGH
+
     def pause():
-        while time.time() < until and os.path.getsize(trace) < ENOUGH:
+        while time.time() < until and not enough():
             time.sleep(0.05)
 
     monitor(port, ['singlestep on', 'log exec,nochain', 'log none', 'quit'], pause)
