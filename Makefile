@@ -6,7 +6,7 @@
 export OUT ARCH KSRC EXTRA_CONFIG JOBS TESTS LIMIT CPU FUZZ_SECONDS FILES LEAST_ACCEPTED LEAST_ONE
 
 .PHONY: help run check check-debug kunit clients host fuzz model census traps
-.PHONY: bench bench-quick bench-plot
+.PHONY: bench bench-quick bench-where bench-plot
 .PHONY: tree kernel modules stock debug image patch footprint lint clean distclean
 
 help:			## this list
@@ -54,11 +54,14 @@ traps: modules		## exceptions per hit, with a probe on every instruction of a pr
 bench: modules stock	## costs in guest instructions, beside stock 6.12: hits, threads, many probes
 	@scripts/tests.sh stock
 	@scripts/bench.sh full
-	@scripts/bench-where.sh nop mov_load rip_imul call
 
 bench-quick: modules stock	## the same with fewer hits and the main rows only
 	@scripts/tests.sh stock
 	@scripts/bench.sh quick
+
+bench-where: modules stock ## where the instructions of a hit go, by part and function
+	@scripts/tests.sh stock
+	@scripts/bench-where.sh nop mov_load rip_imul call
 
 bench-plot:		## draws what make bench has measured: Documentation/trace/uprobes-cost
 	@scripts/bench-plot.sh
