@@ -181,6 +181,10 @@ void uprobe_copy_to_user_page(struct vm_area_struct *vma, struct page *page,
 	     site = first_site(um, vma, site->vaddr + 1, end))
 		write_at_site(site, vma, dst + (site->vaddr - vaddr),
 			      *(const u8 *)(src + (site->vaddr - vaddr)));
+	/* With the instructions that begin before and end in it. */
+	for (site = first_site(um, vma, vaddr - (MAX_UINSN_BYTES - 1), end); site;
+	     site = first_site(um, vma, site->vaddr + 1, end))
+		WRITE_ONCE(site->loose, true);
 	mutex_unlock(&um->lock);
 }
 

@@ -159,7 +159,8 @@ static enum uprobe_place settle(struct uprobe_thread *t, struct pt_regs *regs)
 		return UPROBE_ELSEWHERE;
 	WRITE_ONCE(t->state, THREAD_OUT);
 	barrier();
-	if (t->slot)
+	/* Far away from its slot, as most are that were boosted? */
+	if (t->slot && instruction_pointer(regs) - t->slot <= UPROBE_XOL_SLOT_BYTES)
 		place = arch_uprobe_place(t->site->insn, regs, t->slot);
 
 	switch (place) {
@@ -383,10 +384,9 @@ static bool stopped_here(struct uprobe_thread *t, struct pt_regs *regs)
 /* ------------------------------------------------------------------ hits */
 
 /* Returns false if the trap is the program's own. */
-static bool hit(struct pt_regs *regs)
+static bool hit(struct uprobe_mm *um, struct pt_regs *regs)
 {
 	unsigned long vaddr = uprobe_get_swbp_addr(regs);
-	struct uprobe_mm *um = uprobe_mm_of(current->mm);
 	struct uprobe_thread *t = uprobe_thread_of(current);
 	struct uprobe_site *site = NULL;
 	enum trap_owner owner;
@@ -444,7 +444,7 @@ static bool hit(struct pt_regs *regs)
 	}
 	instruction_pointer_set(regs, vaddr);
 	/* If not: execute what is there now. */
-	if (unlikely(!text_still_ours(site)))
+	if (unlikely(READ_ONCE(site->loose)) && !text_still_ours(site))
 		goto out;
 
 	if (unlikely(!t))
@@ -522,13 +522,19 @@ out:
  */
 bool uprobe_int3(struct pt_regs *regs)
 {
+	struct mm_struct *mm = current->mm;
+	struct uprobe_mm *um;
 	bool ours;
 
-	if (!current->mm || !test_bit(MMF_HAS_UPROBES, &current->mm->flags))
+	if (unlikely(!mm))
+		return false;
+	um = uprobe_mm_of(mm);
+	/* A child of fork() has breakpoints before it has this. */
+	if (unlikely(!um) && !test_bit(MMF_HAS_UPROBES, &mm->flags))
 		return false;
 
 	local_irq_enable();
-	ours = hit(regs);
+	ours = hit(um, regs);
 	local_irq_disable();
 	return ours;
 }

@@ -57,6 +57,7 @@ static void look_for_moved(struct uprobe_mm *um, struct probepoint *pp)
 struct uprobe_site *adopt_site(struct uprobe_mm *um, struct probepoint *pp,
 			       unsigned long vaddr)
 {
+	struct vm_area_struct *vma;
 	struct uprobe_site *site;
 
 	lockdep_assert_held(&um->lock);
@@ -70,6 +71,8 @@ struct uprobe_site *adopt_site(struct uprobe_mm *um, struct probepoint *pp,
 	site = site_add(um, pp, vaddr);
 	if (!site)
 		return ERR_PTR(-ENOMEM);
+	vma = vma_lookup(um->mm, vaddr);
+	site->loose = !vma || (vma->vm_flags & VM_WRITE);
 	site_set_state(site, SITE_PLANTED);
 	if (um->forked)
 		refctr_adopt(site);
@@ -281,6 +284,7 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 	}
 	if (site->state == SITE_BARRED)
 		return site;
+	WRITE_ONCE(site->loose, !!(vma->vm_flags & VM_WRITE));
 
 	switch (text_look(um->mm, vaddr, site->insn)) {
 	case -EINTR:

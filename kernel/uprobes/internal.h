@@ -49,6 +49,7 @@
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
 #include <linux/timer.h>
+#include <linux/timex.h>
 #include <linux/uprobes.h>
 #include <linux/workqueue.h>
 
@@ -272,6 +273,9 @@ enum site_state {
  * @last_hit: coarse time of the last step, to find the slot to steal
  * @state: enum site_state; changed under @um->lock
  * @stale: the mapping at @vaddr may have changed: look before use
+ * @loose: the text may be changed without notice, or somebody has written to it:
+ *	compare on each hit. Who makes a mapping writable marks its sites stale,
+ *	so where text is only executable this is false
  * @ref_ctr: the ref counter of this mm was incremented (@um->lock)
  * @under: a debugger has written int3 here while it was planted: what others read,
  *	what a hit is to the program, and what stays when the site goes. Changed
@@ -292,6 +296,7 @@ struct uprobe_site {
 	unsigned long		last_hit;
 	u8			state;
 	bool			stale;
+	bool			loose;
 	bool			ref_ctr;
 	bool			under;
 	bool			returns;
@@ -427,10 +432,24 @@ int xol_area_make(struct uprobe_mm *um, unsigned long at);
 bool xol_area_drop(struct uprobe_mm *um);
 void xol_area_keep_private(struct uprobe_mm *um);
 void xol_area_free(struct uprobe_mm *um);
+unsigned int xol_slot_limit(void);
+
+#ifdef VM_SEALED
+static inline bool xol_area_intact(struct uprobe_mm *um, unsigned long slot,
+				   const struct arch_uprobe *insn)
+{
+	return true;
+}
+#else
 bool xol_area_intact(struct uprobe_mm *um, unsigned long slot,
 		     const struct arch_uprobe *insn);
-unsigned int xol_slot_limit(void);
-unsigned long xol_clock(void);
+#endif
+
+/* The time of &uprobe_site.last_hit: some unit that grows from hit to hit and wraps. */
+static inline unsigned long xol_clock(void)
+{
+	return get_cycles() >> (IS_ENABLED(CONFIG_64BIT) ? 0 : 12);
+}
 
 /* ---------------------------------------------------------------- text.c */
 

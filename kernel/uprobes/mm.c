@@ -31,8 +31,11 @@ int uprobe_mmap(struct vm_area_struct *vma)
 		return 0;
 
 	um = uprobe_mm_of(mm);
-	if (um && (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE)
+	if (um && (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE) {
 		refctr_mapped(um, vma);
+		/* Text that may be written to from now on: see @loose. */
+		sites_mark_stale(um, vma->vm_start, vma->vm_end);
+	}
 
 	if (!(vma->vm_flags & VM_EXEC))
 		return 0;

@@ -22,11 +22,18 @@ static u32 hash_vaddr(const void *key, u32 len, u32 seed)
 	return ((*(const unsigned long *)key ^ seed) * GOLDEN_RATIO_64) >> 32;
 }
 
+/* What a memcmp() of the keys would say, without the call. */
+static int site_differs(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	return ((const struct uprobe_site *)obj)->vaddr != *(const unsigned long *)arg->key;
+}
+
 static const struct rhashtable_params site_params = {
 	.head_offset	= offsetof(struct uprobe_site, hash),
 	.key_offset	= offsetof(struct uprobe_site, vaddr),
 	.key_len	= sizeof(unsigned long),
 	.hashfn		= hash_vaddr,
+	.obj_cmpfn	= site_differs,
 	.automatic_shrinking = true,
 };
 

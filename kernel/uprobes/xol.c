@@ -40,7 +40,6 @@
 #include <linux/sched/mm.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
-#include <linux/timex.h>
 
 #include "internal.h"
 
@@ -59,16 +58,6 @@ MODULE_PARM_DESC(xol_slots, "slots per process at most, the return trampoline in
 unsigned int xol_slot_limit(void)
 {
 	return clamp_t(unsigned int, xol_slots, 2, XOL_MAX_SLOTS);
-}
-
-/**
- * xol_clock - the time of &uprobe_site.last_hit
- *
- * Return: some unit that grows from hit to hit and wraps.
- */
-unsigned long xol_clock(void)
-{
-	return get_cycles() >> (IS_ENABLED(CONFIG_64BIT) ? 0 : 12);
 }
 
 static unsigned long slot_vaddr(const struct xol_area *area, unsigned int nr)
@@ -359,6 +348,7 @@ void xol_area_keep_private(struct uprobe_mm *um)
 		vm_flags_set(vma, VM_DONTCOPY | VM_DONTDUMP);
 }
 
+#ifndef VM_SEALED
 /**
  * xol_area_intact - does the slot hold what was written to it?
  * @um: current->mm's
@@ -373,9 +363,6 @@ void xol_area_keep_private(struct uprobe_mm *um)
  */
 bool xol_area_intact(struct uprobe_mm *um, unsigned long slot, const struct arch_uprobe *insn)
 {
-#ifdef VM_SEALED
-	return true;
-#else
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
 	bool intact;
@@ -387,8 +374,8 @@ bool xol_area_intact(struct uprobe_mm *um, unsigned long slot, const struct arch
 		 vma_offset_of(vma, slot) == slot - um->area.vaddr;
 	mmap_read_unlock(mm);
 	return intact;
-#endif
 }
+#endif
 
 /* ---------------------------------------------------------------- slots */
 
