@@ -12,6 +12,8 @@
 # (Nehalem), on 2 and on 4 virtual CPUs. What slots matter to runs once more with
 # very few of them, on a CPU whose null selectors clear nothing (an AMD). Then
 # Debian with its tracers. An i386 kernel runs the 32-bit programs.
+#
+# Most tests keep one CPU busy, so with JOBS of 2 or more two machines run at a time.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=scripts/qemu.sh
@@ -32,8 +34,31 @@ RUNS=()
 machine() {
 	local name=$1$SUFFIX
 	shift
-	RUNS+=("$OUT/results/$name")
 	boot "$name" "$@" || true
+}
+
+# Their results: named before they run, which may be in the background.
+results_of() {
+	local name
+	for name in "$@"; do
+		RUNS+=("$OUT/results/$name$SUFFIX")
+		rm -rf "$OUT/results/$name$SUFFIX"
+	done
+}
+
+first_machine() {
+	machine max "$base" CPU=max,vendor=GenuineIntel MEM=2G TESTS="$PICK" LIMIT="$LIMIT" EACH=600 \
+		APPEND=kunit.enable=1
+}
+
+other_machines() {
+	machine nehalem "$base" CPU=Nehalem SMP=4 TESTS="${TESTS:-$BRIEF}" LIMIT="$LIMIT"
+	if [ -z "$SUFFIX" ] && [ -z "${TESTS:-}" ]; then
+		machine few-slots "$base" "TESTS=64/slots*,64/step*,64/race*,64/boost*,64/rip*,32/step*" \
+			LIMIT="$LIMIT" APPEND="kunit.enable=0 uprobes.xol_slots=6"
+		machine clients "$base" DISK="$OUT/debian.img" TESTS=guest/clients.sh,guest/returns.sh \
+			EACH=600
+	fi
 }
 
 base=$OUT
@@ -42,25 +67,30 @@ base=$OUT
 
 case $what in
 check)
-	machine max "$base" CPU=max,vendor=GenuineIntel MEM=2G TESTS="$PICK" LIMIT="$LIMIT" EACH=600 \
-		APPEND=kunit.enable=1
-	machine nehalem "$base" CPU=Nehalem SMP=4 TESTS="${TESTS:-$BRIEF}" LIMIT="$LIMIT"
-	if [ -z "$SUFFIX" ] && [ -z "${TESTS:-}" ]; then
-		machine few-slots "$base" "TESTS=64/slots*,64/step*,64/race*,64/boost*,64/rip*,32/step*" \
-			LIMIT="$LIMIT" APPEND="kunit.enable=0 uprobes.xol_slots=6"
-		machine clients "$base" DISK="$OUT/debian.img" TESTS=guest/clients.sh,guest/returns.sh \
-			EACH=600
+	need_packages qemu-system-x86
+	results_of max nehalem
+	if [ -z "$SUFFIX" ] && [ -z "${TESTS:-}" ]; then results_of few-slots clients; fi
+	if [ "$JOBS" -gt 1 ]; then
+		other_machines &
+		first_machine
+		wait
+	else
+		first_machine
+		other_machines
 	fi
 	;;
 debug)
+	results_of debug
 	# Not every_insn: 399,180 sites take a minute there, and it has 29 jobs.
 	machine debug "$base" CPU=max,vendor=GenuineIntel MEM=3G LIMIT="$LIMIT" EACH=1800 \
 		TESTS="${TESTS:-64/[!e]*,32/*}" APPEND=kunit.enable=1
 	;;
 kunit)
+	results_of kunit
 	machine kunit "$base" TESTS=none APPEND=kunit.enable=1
 	;;
 clients)
+	results_of clients
 	machine clients "$base" IMAGE=guest.img DISK="$OUT/debian.img" \
 		TESTS=guest/clients.sh,guest/returns.sh EACH=600
 	;;
