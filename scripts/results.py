@@ -123,6 +123,8 @@ def main():
         count = Count()
         cases = kunit(tree, run, count)
         number = programs(run, count)
+        if not cases and not number:
+            fail(count, run, "nothing was run")
         fault = os.path.join(run, "fault")
         if os.path.exists(fault):
             fail(count, run, open(fault).read().strip())
