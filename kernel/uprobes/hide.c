@@ -35,6 +35,7 @@ static void adopt_range(struct uprobe_mm *um, struct vm_area_struct *vma,
 {
 	loff_t offset = vma_offset_of(vma, start), last = vma_offset_of(vma, end - 1);
 	struct probed_file *file = probed_file_find(file_inode(vma->vm_file));
+	struct uprobe_site *site;
 	struct probepoint *pp;
 
 	if (!file)
@@ -43,11 +44,65 @@ static void adopt_range(struct uprobe_mm *um, struct vm_area_struct *vma,
 		unsigned long vaddr = vma_vaddr_of(vma, pp->offset);
 
 		offset = pp->offset + 1;
-		if (!site_find(um, vaddr) && IS_ERR(adopt_site(um, pp, vaddr)))
+		site = site_find(um, vaddr) ? NULL : adopt_site(um, pp, vaddr);
+		if (IS_ERR(site))
 			uprobe_drop(pp, UPROBE_DROP_NOMEM);
+		else if (site)
+			/* Whether it is wanted here is for its first hit to ask. */
+			WRITE_ONCE(site->stale, true);
 		probepoint_put(pp);
 	}
 	probed_file_put(file);
+}
+
+/**
+ * note_foreign - somebody else's int3 is there, or is not any more
+ * @um: the mm's probes, @um->lock held
+ * @vaddr: where
+ * @there: is it?
+ */
+void note_foreign(struct uprobe_mm *um, unsigned long vaddr, bool there)
+{
+	lockdep_assert_held(&um->lock);
+	if (!there)
+		xa_erase(&um->foreign, vaddr);
+	else if (xa_is_err(xa_store(&um->foreign, vaddr, xa_mk_value(0), GFP_KERNEL_ACCOUNT)))
+		uprobe_drop(NULL, UPROBE_DROP_NOMEM);
+}
+
+/**
+ * forget_foreign - the text of a range goes, and what was written to it
+ * @um: the mm's probes
+ * @start: first address
+ * @end: first address behind
+ *
+ * Context: as for sites_mark_stale().
+ */
+void forget_foreign(struct uprobe_mm *um, unsigned long start, unsigned long end)
+{
+	unsigned long vaddr;
+	void *entry;
+
+	if (likely(xa_empty(&um->foreign)))
+		return;
+	xa_for_each_range(&um->foreign, vaddr, entry, start, end - 1)
+		xa_erase(&um->foreign, vaddr);
+}
+
+/* @len bytes were written where no site is planted, or one that has just been barred. */
+static void note_written(struct uprobe_mm *um, unsigned long vaddr, const u8 *bytes, size_t len)
+{
+	struct uprobe_site *site;
+	bool planted;
+	size_t i;
+
+	for (i = 0; i < len; i++, vaddr++) {
+		if (bytes[i] != UPROBE_SWBP_INSN && xa_empty(&um->foreign))
+			continue;
+		site = bytes[i] == UPROBE_SWBP_INSN ? site_find(um, vaddr) : NULL;
+		planted = site && site->state == SITE_PLANTED;
+		note_foreign(um, vaddr, bytes[i] == UPROBE_SWBP_INSN && !planted);
+	}
 }
 
 /* Returns with @um->lock held, or NULL if there is nothing of ours in @vma. */
@@ -137,7 +192,8 @@ static void write_at_site(struct uprobe_site *site, struct vm_area_struct *vma, 
 	}
 
 	WRITE_ONCE(*text, byte);
-	if (byte != original || !text_vma_ok(vma) || !probepoint_wanted(site->pp, vma->vm_mm) ||
+	if (byte != original || !text_vma_ok(vma) ||
+	    !(retpoint_is(site->pp) || probepoint_wanted(site->pp, vma->vm_mm)) ||
 	    text_look(vma->vm_mm, site->vaddr, site->insn) != TEXT_ORIGINAL)
 		return;
 	/* What barred it has gone. The state comes first: see plant(). */
@@ -181,6 +237,7 @@ void uprobe_copy_to_user_page(struct vm_area_struct *vma, struct page *page,
 	     site = first_site(um, vma, site->vaddr + 1, end))
 		write_at_site(site, vma, dst + (site->vaddr - vaddr),
 			      *(const u8 *)(src + (site->vaddr - vaddr)));
+	note_written(um, vaddr, src, len);
 	/* With the instructions that begin before and end in it. */
 	for (site = first_site(um, vma, vaddr - (MAX_UINSN_BYTES - 1), end); site;
 	     site = first_site(um, vma, site->vaddr + 1, end))
@@ -214,6 +271,7 @@ size_t uprobe_copy_page_to_iter(struct mm_struct *mm, unsigned long vaddr, struc
 		return copy_page_to_iter(page, offset, len, to);
 
 	mmap_read_lock(mm);
+	vaddr = untagged_addr_remote(mm, vaddr);
 	vma = vma_lookup(mm, vaddr);
 	text = vma && text_vma_could(vma);
 	if (text)
@@ -280,10 +338,12 @@ void inherit_under(struct uprobe_mm *um, struct mm_struct *newmm)
 {
 	struct uprobe_mm *child;
 	struct uprobe_site *site, *copy;
+	unsigned long vaddr;
 	struct rb_node *n;
+	void *entry;
 
 	mmap_assert_write_locked(um->mm);
-	if (likely(!um->any_under))
+	if (likely(!um->any_under && xa_empty(&um->foreign)))
 		return;
 	child = uprobe_mm_get(newmm);
 	if (!child) {
@@ -302,6 +362,7 @@ void inherit_under(struct uprobe_mm *um, struct mm_struct *newmm)
 			continue;
 		}
 		copy->under = true;
+		copy->returns = site->returns;
 		copy->ref_ctr = site->ref_ctr;
 		/* Its mapping need not be copied. */
 		copy->stale = true;
@@ -309,6 +370,8 @@ void inherit_under(struct uprobe_mm *um, struct mm_struct *newmm)
 		child->any_under = true;
 		WRITE_ONCE(child->any_stale, true);
 	}
+	xa_for_each(&um->foreign, vaddr, entry)
+		note_foreign(child, vaddr, true);
 	mutex_unlock(&child->lock);
 	mutex_unlock(&um->lock);
 }

@@ -236,11 +236,9 @@ static enum trap_owner look_closer(unsigned long vaddr, struct uprobe_site **fou
 		goto unlock;
 	}
 	/* A child of a process that is wanted need not be; but it may return here. */
-	if (pp && *found && retpoint_is(pp))
-		(*found)->returns = true;
-	if (pp && *found && !probepoint_wanted(pp, mm)) {
+	if (*found && (pp || um->forked) && !probepoint_wanted((*found)->pp, mm)) {
 		if ((*found)->returns) {
-			refctr_dec(*found);
+			refctr_disown(*found);
 		} else {
 			remove_site(*found);
 			*found = NULL;
@@ -330,7 +328,8 @@ static void withdraw(struct uprobe_site *site)
 	mutex_unlock(&pp->file->lock);
 }
 
-static void call_handlers(struct uprobe_site *site, struct uprobe_thread *t,
+/* Returns true if the return from here is wanted. */
+static bool call_handlers(struct uprobe_site *site, struct uprobe_thread *t,
 			  struct pt_regs *regs)
 {
 	bool want_return = false, stay = false, any = false;
@@ -357,20 +356,51 @@ static void call_handlers(struct uprobe_site *site, struct uprobe_thread *t,
 	if (unlikely(any && !stay)) {
 		if (!(site->returns && retpoint_is(pp)))
 			withdraw(site);
-	} else if (want_return && instruction_pointer(regs) == site->vaddr) {
-		uretprobe_enter(site, t, regs);
+		return false;
 	}
+	return want_return && instruction_pointer(regs) == site->vaddr;
+}
+
+/*
+ * The return address is on the program's stack, whose page may come when another
+ * process likes: that is not waited for as a reader. The site stays as long as it is
+ * named, that is until hit() is done with it. Returns the new index of the reader.
+ */
+static int enter_late(struct uprobe_site *site, struct uprobe_thread *t, struct pt_regs *regs,
+		      int idx)
+{
+	WRITE_ONCE(t->site, site);
+	srcu_read_unlock(&uprobes_srcu, idx);
+	arch_uretprobe_await(regs);
+	idx = srcu_read_lock(&uprobes_srcu);
+	uretprobe_enter(site, t, regs, true);
+	return idx;
 }
 
 /*
  * A thread may be stopped at an instruction after its handlers have run: by a
  * debugger's int3 under the probe, which he gets past by a step without it, or
- * between two rounds of a rep. The next hit is the same execution.
+ * between two rounds of a rep. The next hit is the same execution, unless the
+ * debugger has the thread go on elsewhere: see resumed().
  */
 static void stop_here(struct uprobe_thread *t, struct pt_regs *regs)
 {
 	t->stopped_at = instruction_pointer(regs);
 	t->stopped_sp = user_stack_pointer(regs);
+	set_thread_flag(TIF_UPROBE);
+}
+
+/*
+ * On the way to user mode. While a signal is pending the stop may be still to come; a
+ * signal handler has a stack pointer of its own, and comes back.
+ */
+static void resumed(struct uprobe_thread *t, struct pt_regs *regs)
+{
+	if (signal_pending(current))
+		set_thread_flag(TIF_UPROBE);
+	else if (instruction_pointer(regs) != t->stopped_at &&
+		 user_stack_pointer(regs) == t->stopped_sp)
+		t->stopped_at = 0;
 }
 
 static bool stopped_here(struct uprobe_thread *t, struct pt_regs *regs)
@@ -462,7 +492,8 @@ static bool hit(struct uprobe_mm *um, struct pt_regs *regs)
 			if (instruction_pointer(regs) != vaddr)
 				goto out;
 		}
-		call_handlers(site, t, regs);
+		if (call_handlers(site, t, regs) && !uretprobe_enter(site, t, regs, false))
+			idx = enter_late(site, t, regs, idx);
 	}
 
 	/* A handler that moved the thread did so in place of the instruction. */
@@ -485,6 +516,8 @@ static bool hit(struct uprobe_mm *um, struct pt_regs *regs)
 		/* And that may exec, so not even with a name. */
 		struct arch_uprobe insn = *site->insn;
 
+		/* Pairs with uprobe_threads_name_site(). */
+		smp_store_release(&t->site, NULL);
 		srcu_read_unlock(&uprobes_srcu, idx);
 		arch_uprobe_syscall(&insn, regs);
 		return true;
@@ -497,6 +530,10 @@ static bool hit(struct uprobe_mm *um, struct pt_regs *regs)
 			resume_user_mode_work(regs);
 			if (instruction_pointer(regs) != vaddr)
 				break;
+			if (signal_pending(current)) {
+				stop_here(t, regs);
+				break;
+			}
 		}
 	} else {
 		if (enter_slot(site, t, regs))
@@ -508,6 +545,9 @@ static bool hit(struct uprobe_mm *um, struct pt_regs *regs)
 	smp_store_release(&t->site, NULL);
 	return true;
 out:
+	if (unlikely(t && t->site))
+		/* The same. */
+		smp_store_release(&t->site, NULL);
 	srcu_read_unlock(&uprobes_srcu, idx);
 	return ours;
 }
@@ -564,8 +604,8 @@ bool uprobe_debug(struct pt_regs *regs, unsigned long *dr6)
 	place = settle(t, regs);
 	if (place == UPROBE_BEHIND) {
 		uprobe_stat_inc(UPROBE_STAT_SECOND_TRAPS);
-	} else if (place == UPROBE_BEFORE && arch_uprobe_single_steps(regs)) {
-		/* Between two rounds of a rep: SIGTRAP is certain, at the original. */
+	} else if (place == UPROBE_BEFORE && !ours) {
+		/* Between two rounds of a rep: by TF or a watchpoint. It is at the original. */
 		abort_copy(t, regs);
 		stop_here(t, regs);
 	}
@@ -621,9 +661,9 @@ bool uprobe_deny_signal(void)
  * uprobe_notify_resume - TIF_UPROBE was set
  * @regs: the current thread's registers
  *
- * Somebody wants to know whether the thread is in a slot. Or it is a child that
- * came out of fork() with pending returns, and gets its trampoline before it
- * runs.
+ * Somebody wants to know whether the thread is in a slot. Or it was stopped at a
+ * probe. Or it is a child that came out of fork() with pending returns, and gets its
+ * trampoline before it runs.
  *
  * Context: return to user mode, may sleep.
  */
@@ -636,6 +676,8 @@ void uprobe_notify_resume(struct pt_regs *regs)
 	if (!t)
 		return;
 	settle(t, regs);
+	if (t->stopped_at)
+		resumed(t, regs);
 	if (!t->child_area)
 		return;
 	at = t->child_area;

@@ -66,13 +66,14 @@ struct uprobe_site *adopt_site(struct uprobe_mm *um, struct probepoint *pp,
 		return NULL;
 	if (!um->inherited)
 		look_for_moved(um, pp);
-	if (!um->inherited)
+	if (!um->inherited || xa_load(&um->foreign, vaddr))
 		return NULL;
 	site = site_add(um, pp, vaddr);
 	if (!site)
 		return ERR_PTR(-ENOMEM);
 	vma = vma_lookup(um->mm, vaddr);
-	site->loose = !vma || (vma->vm_flags & VM_WRITE);
+	site->loose |= !vma || (vma->vm_flags & VM_WRITE);
+	site->returns = retpoint_is(pp);
 	site_set_state(site, SITE_PLANTED);
 	if (um->forked)
 		refctr_adopt(site);
@@ -107,7 +108,10 @@ void bar_site(struct uprobe_site *site, enum uprobe_drop why)
 int restore_text(struct uprobe_site *site)
 {
 	lockdep_assert_held(&site->um->lock);
-	return site->under ? 0 : text_restore(site->um->mm, site->vaddr, site->insn);
+	if (likely(!site->under))
+		return text_restore(site->um->mm, site->vaddr, site->insn);
+	note_foreign(site->um, site->vaddr, true);
+	return 0;
 }
 
 /* Look at the text and plant. @site is barred until our int3 is there. */
@@ -196,7 +200,7 @@ int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long
 	}
 	if (site && (site->state == SITE_PLANTED || !again)) {
 		/* If it was only returned to: now it has uprobes. */
-		if (site->state == SITE_PLANTED)
+		if (site->state == SITE_PLANTED && site->returns)
 			refctr_inc(site);
 		goto unlock;
 	}
@@ -269,7 +273,7 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 	if (!site)
 		return NULL;
 	pp = site->pp;
-	WRITE_ONCE(site->stale, false);
+	WRITE_ONCE(site->stale, SITE_LOOKED_AT);
 
 	vma = vma_lookup(um->mm, vaddr);
 	if (!vma || !text_vma_could(vma) || file_inode(vma->vm_file) != pp->file->inode ||
@@ -283,8 +287,8 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 		return NULL;
 	}
 	if (site->state == SITE_BARRED)
-		return site;
-	WRITE_ONCE(site->loose, !!(vma->vm_flags & VM_WRITE));
+		goto looked;
+	WRITE_ONCE(site->loose, site_crosses_page(site) || (vma->vm_flags & VM_WRITE));
 
 	switch (text_look(um->mm, vaddr, site->insn)) {
 	case -EINTR:
@@ -309,8 +313,10 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 		break;
 	case TEXT_FOREIGN:
 		/* Our int3 over an instruction that was changed behind it. */
-		if (restore_text(site))
+		if (restore_text(site)) {
+			WRITE_ONCE(site->loose, true);
 			break;
+		}
 		fallthrough;
 	case TEXT_CHANGED:
 		bar_site(site, UPROBE_DROP_CHANGED);
@@ -319,6 +325,9 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 		bar_site(site, UPROBE_DROP_FAULT);
 		break;
 	}
+looked:
+	/* Unless it was marked again. */
+	(void)cmpxchg(&site->stale, SITE_LOOKED_AT, false);
 	return site;
 }
 

@@ -52,6 +52,7 @@
 #include <linux/timex.h>
 #include <linux/uprobes.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #include <asm/uprobes.h>
 
@@ -229,6 +230,7 @@ struct probepoint *probepoint_get_return(struct probed_file *file, loff_t offset
 void probepoint_find_pops(struct probepoint *pp);
 struct probepoint *probepoint_find(struct probed_file *file, loff_t min, loff_t max);
 void probepoint_hide(struct probepoint *pp);
+void probepoints_setup(void);
 void probepoint_put(struct probepoint *pp);
 bool probepoint_wanted(struct probepoint *pp, struct mm_struct *mm);
 bool probepoint_has_returns(struct probepoint *pp);
@@ -260,6 +262,8 @@ enum site_state {
 	SITE_BARRED,
 };
 
+#define SITE_LOOKED_AT	2
+
 /**
  * struct uprobe_site - a probepoint in one mm
  * @hash: in @um->table, by @vaddr; RCU and SRCU readers
@@ -272,7 +276,8 @@ enum site_state {
  * @um: the mm's
  * @last_hit: coarse time of the last step, to find the slot to steal
  * @state: enum site_state; changed under @um->lock
- * @stale: the mapping at @vaddr may have changed: look before use
+ * @stale: the mapping at @vaddr may have changed: look before use. SITE_LOOKED_AT
+ *	while that is done, so that what happens meanwhile is not overlooked
  * @loose: the text may be changed without notice, or somebody has written to it:
  *	compare on each hit. Who makes a mapping writable marks its sites stale,
  *	so where text is only executable this is false
@@ -295,7 +300,7 @@ struct uprobe_site {
 	struct uprobe_mm	*um;
 	unsigned long		last_hit;
 	u8			state;
-	bool			stale;
+	u8			stale;
 	bool			loose;
 	bool			ref_ctr;
 	bool			under;
@@ -353,6 +358,8 @@ struct xol_area {
  *	of fork() with them, or mremap() moved them (@lock)
  * @any_stale: a site has been marked stale since they were looked at
  * @any_under: there may be sites with a debugger's int3 under them (@lock)
+ * @foreign: addresses at which there is an int3 that somebody else wrote, and no
+ *	planted site: it must not be taken for one that fork() has brought
  * @gone: the mm's users are gone (@lock)
  * @table: sites by address
  * @index_lock: covers @index
@@ -381,6 +388,7 @@ struct uprobe_mm {
 	bool			inherited;
 	bool			any_stale;
 	bool			any_under;
+	struct xarray		foreign;
 	bool			gone;
 	struct rhashtable	table;
 	spinlock_t		index_lock;	/* index */
@@ -472,6 +480,7 @@ int text_look(struct mm_struct *mm, unsigned long vaddr, const struct arch_uprob
 
 void refctr_inc(struct uprobe_site *site);
 void refctr_dec(struct uprobe_site *site);
+void refctr_disown(struct uprobe_site *site);
 void refctr_adopt(struct uprobe_site *site);
 void refctr_mapped(struct uprobe_mm *um, struct vm_area_struct *vma);
 
@@ -502,6 +511,8 @@ static inline unsigned long vma_vaddr_of(const struct vm_area_struct *vma, loff_
 /* ---------------------------------------------------------------- hide.c */
 
 void inherit_under(struct uprobe_mm *um, struct mm_struct *newmm);
+void note_foreign(struct uprobe_mm *um, unsigned long vaddr, bool there);
+void forget_foreign(struct uprobe_mm *um, unsigned long start, unsigned long end);
 
 /* -------------------------------------------------------------- thread.c */
 
@@ -587,6 +598,11 @@ static inline bool insn_needs_slot(const struct arch_uprobe *insn)
 	return insn->strategy == UPROBE_BOOST || insn->strategy == UPROBE_STEP;
 }
 
+static inline bool site_crosses_page(const struct uprobe_site *site)
+{
+	return offset_in_page(site->vaddr) + site->insn->len > PAGE_SIZE;
+}
+
 struct uprobe_thread *uprobe_thread_get(struct uprobe_mm *um);
 void uprobe_signal_overdue(struct timer_list *timer);
 bool uprobe_threads_name_site(struct uprobe_mm *um, const struct uprobe_site *site);
@@ -607,6 +623,7 @@ bool uprobe_threads_name_slot(struct uprobe_mm *um, unsigned long slot);
  *	trampoline's address is in @slot
  * @pprev: what points to @pub, or NULL (@um->threads_lock)
  * @next: in its bucket; or the next spare one
+ * @copy: during fork() by its owner, and out of date after that: the child's, or NULL
  * @pp: held; where the function was entered
  * @func: the address at which it was entered
  * @slot: the stack address of the return address
@@ -621,6 +638,7 @@ struct pending_return {
 	struct return_instance	pub;
 	struct return_instance	**pprev;
 	struct pending_return	*next;
+	struct pending_return	*copy;
 	struct probepoint	*pp;
 	unsigned long		func;
 	unsigned long		slot;
@@ -631,15 +649,47 @@ struct pending_return {
 	struct rcu_head		rcu;
 };
 
-struct return_table *returns_get(struct uprobe_mm *um);
+struct return_table *returns_make(struct uprobe_mm *um);
 bool returns_unfit(struct return_table *table, unsigned long ret);
 void returns_note_unfit(struct return_table *table, unsigned long ret);
-bool returns_due(struct return_table *table, const struct uprobe_thread *t);
-struct pending_return *returns_new(struct uprobe_thread *t, struct probepoint *pp);
+struct pending_return *returns_alloc(struct uprobe_thread *t, struct probepoint *pp);
+
+/* The table of an mm that has users, made if there is none; NULL without memory. */
+static inline struct return_table *returns_get(struct uprobe_mm *um)
+{
+	/* Pairs with the publication in returns_make(). */
+	struct return_table *table = smp_load_acquire(&um->returns);
+
+	return likely(table) ? table : returns_make(um);
+}
+
+/*
+ * A pending return that holds @pp, not noted yet; NULL without memory. A thread that
+ * enters a function again uses what it had for the last time, and touches nothing that
+ * others use.
+ */
+static inline struct pending_return *returns_new(struct uprobe_thread *t,
+						 struct probepoint *pp)
+{
+	struct pending_return *p = t->spare;
+
+	if (unlikely(!p || p->pp != pp))
+		return returns_alloc(t, pp);
+	t->spare = p->next;
+	t->spares--;
+	return p;
+}
+
+/* Is it time for a sweep? */
+static inline bool returns_due(const struct uprobe_thread *t)
+{
+	return t->depth >= t->sweep_at;
+}
+
 void returns_free(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_return *p);
 void returns_give_up(struct uprobe_mm *um, struct uprobe_thread *t,
 		     struct pending_return *list);
-void returns_note(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_return *p,
+bool returns_note(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_return *p,
 		  bool chained);
 struct pending_return *returns_find(struct return_table *table, struct uprobe_thread *t,
 				    unsigned long slot, unsigned long after,
@@ -684,14 +734,27 @@ static inline bool retpoint_is(const struct probepoint *pp)
 void retpoint_want(struct probepoint *func);
 void retpoint_unwant(struct probepoint *func);
 bool retpoint_ready(struct uprobe_site *site, unsigned long ret);
-bool retpoint_make(struct uprobe_site *site, unsigned long ret);
+
+/**
+ * enum return_way - how a return is followed
+ * @RETURN_BY_SITE: a site is where it goes
+ * @RETURN_BY_TRAMPOLINE: no site can be there, or not now
+ * @RETURN_BY_NOTHING: the word on the stack is no return address
+ */
+enum return_way {
+	RETURN_BY_SITE,
+	RETURN_BY_TRAMPOLINE,
+	RETURN_BY_NOTHING,
+};
+
+enum return_way retpoint_make(struct uprobe_site *site, unsigned long ret);
 void retpoint_tidy_later(void);
 void retpoint_free_links(struct probepoint *pp);
 
 /* ----------------------------------------------------------- uretprobe.c */
 
-void uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t,
-		     struct pt_regs *regs);
+bool uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t,
+		     struct pt_regs *regs, bool last);
 void uretprobe_arrive(struct uprobe_site *site, struct uprobe_thread *t,
 		      struct pt_regs *regs);
 bool uretprobe_return(struct uprobe_mm *um, struct uprobe_thread *t,

@@ -409,11 +409,22 @@ static bool point_less(struct rb_node *a, const struct rb_node *b)
 	       rb_entry(b, struct probepoint, node)->offset;
 }
 
+/* There are thousands at times: none of the space that kmalloc() rounds up to. */
+static struct kmem_cache *probepoint_cache __ro_after_init;
+
+/**
+ * probepoints_setup - called once, before there are any
+ */
+void __init probepoints_setup(void)
+{
+	probepoint_cache = KMEM_CACHE(probepoint, SLAB_PANIC);
+}
+
 static void free_point(struct probepoint *pp)
 {
 	retpoint_free_links(pp);
 	free_percpu(pp->hits);
-	kfree(pp);
+	kmem_cache_free(probepoint_cache, pp);
 }
 
 static void free_point_rcu(struct rcu_head *rcu)
@@ -432,7 +443,7 @@ static struct probepoint *make_point(struct probed_file *file, loff_t offset, bo
 	int err;
 
 	lockdep_assert_held(&file->lock);
-	pp = kzalloc(sizeof(*pp), gfp);
+	pp = kmem_cache_zalloc(probepoint_cache, gfp);
 	if (!pp)
 		return ERR_PTR(-ENOMEM);
 	pp->offset = offset;
@@ -504,8 +515,11 @@ struct probepoint *probepoint_get(struct probed_file *file, loff_t offset,
  * @anywhere: an instruction begins there, for sure; else that is taken for granted
  *	only if there is a probepoint, or the instruction before it is a call
  *
+ * Not in a file system that may be a process: it would be read from on behalf of a
+ * thread that has hit a probe, which others wait for.
+ *
  * Context: may sleep: reads the file.
- * Return: as probepoint_get().
+ * Return: as probepoint_get(); -EIO for such a file system.
  */
 struct probepoint *probepoint_get_return(struct probed_file *file, loff_t offset,
 					 bool anywhere)
@@ -515,6 +529,8 @@ struct probepoint *probepoint_get_return(struct probed_file *file, loff_t offset
 	lockdep_assert_held(&file->lock);
 	if (pp)
 		return pp;
+	if (needs_open_file(file->inode))
+		return ERR_PTR(-EIO);
 	if (!anywhere && !call_before(file->inode, offset))
 		return ERR_PTR(-ENOEXEC);
 	return make_point(file, offset, true);

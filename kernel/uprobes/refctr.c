@@ -94,6 +94,23 @@ void refctr_dec(struct uprobe_site *site)
 }
 
 /**
+ * refctr_disown - a planted site stays, but not for who would have it counted
+ * @site: as for refctr_inc()
+ *
+ * What came with fork() may or may not have been counted by the parent. A counter
+ * that is too high makes the program do a little more; one that is too low loses
+ * the events of others.
+ */
+void refctr_disown(struct uprobe_site *site)
+{
+	lockdep_assert_held(&site->um->lock);
+	if (site->um->forked)
+		site->ref_ctr = false;
+	else
+		refctr_dec(site);
+}
+
+/**
  * refctr_adopt - a site for a breakpoint that came with fork()
  * @site: as for refctr_inc()
  *

@@ -419,9 +419,11 @@ static bool consumer_filter(struct uprobe *u, struct mm_struct *mm)
 	return uc->filter(uc, mm);
 }
 
+static struct kmem_cache *consumer_cache __ro_after_init;
+
 static void free_consumer_rcu(struct rcu_head *rcu)
 {
-	kfree(container_of(rcu, struct consumer_uprobe, rcu));
+	kmem_cache_free(consumer_cache, container_of(rcu, struct consumer_uprobe, rcu));
 }
 
 /**
@@ -444,7 +446,7 @@ struct uprobe *uprobe_register(struct inode *inode, loff_t offset, loff_t ref_ct
 
 	if (!inode || !uc)
 		return ERR_PTR(-EINVAL);
-	cu = kzalloc(sizeof(*cu), GFP_KERNEL);
+	cu = kmem_cache_zalloc(consumer_cache, GFP_KERNEL);
 	if (!cu)
 		return ERR_PTR(-ENOMEM);
 	cu->uc = uc;
@@ -528,4 +530,7 @@ EXPORT_SYMBOL_GPL(uprobe_unregister_sync);
 void __init uprobes_init(void)
 {
 	static_assert(ARRAY_SIZE(((struct probepoint *)0)->refusal) == 2);
+
+	probepoints_setup();
+	consumer_cache = KMEM_CACHE(consumer_uprobe, SLAB_PANIC);
 }

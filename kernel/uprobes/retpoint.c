@@ -33,8 +33,16 @@ static unsigned int nr_points;
 static void tidy(struct work_struct *work);
 static DECLARE_DELAYED_WORK(tidy_work, tidy);
 
-/* How long points without sites may wait for the worker. */
+/* How long points without sites may wait for the worker, and for it to come again. */
 #define TIDY_DELAY	(HZ / 10 + 1)
+#define TIDY_AGAIN_MAX	(30 * HZ)
+
+/*
+ * As many points as there may be: each is looked at when its file is mapped. A
+ * program says where it returns to, so it could make up any number. Beyond this
+ * returns are followed by the trampoline.
+ */
+#define POINTS_LIMIT	SZ_128K
 
 /* ------------------------------------------------------------------ links */
 
@@ -77,17 +85,24 @@ static void kill_link(struct return_link *link)
  */
 void retpoint_unwant(struct probepoint *func)
 {
-	struct return_link *link, *next;
+	struct return_link *link;
+	unsigned int n = 0;
 	bool idle = false;
 
 	lockdep_assert_held(&func->file->lock);
 	if (!func->wants_returns || probepoint_has_returns(func))
 		return;
 	spin_lock(&links_lock);
+	/* None come any more, so that the lock may be given up in between. */
 	WRITE_ONCE(func->wants_returns, false);
-	list_for_each_entry_safe(link, next, &func->returns, returns) {
+	while ((link = list_first_entry_or_null(&func->returns, struct return_link, returns))) {
 		kill_link(link);
 		idle |= !link->point->live_links;
+		if (!(++n % 64)) {
+			spin_unlock(&links_lock);
+			cond_resched();
+			spin_lock(&links_lock);
+		}
 	}
 	spin_unlock(&links_lock);
 	if (idle)
@@ -173,6 +188,7 @@ enum outcome {
 	PLANTED,
 	UNFIT,		/* it will not be the next time either */
 	NOT_NOW,
+	NO_RETURN,	/* the address is not one that a function returns to */
 };
 
 /* Text of a file where a site may be; not our own area. */
@@ -181,9 +197,12 @@ static bool fit(struct uprobe_mm *um, struct vm_area_struct *vma)
 	return vma && text_vma_ok(vma) && vma->vm_file != um->area.file;
 }
 
-/* The point is there and linked: its site in this mm. */
+/*
+ * The point is there and linked: its site in this mm. If it is new no breakpoint
+ * there is ours, though fork() may have brought others.
+ */
 static enum outcome plant(struct uprobe_mm *um, struct probepoint *point,
-			  struct return_link *link, unsigned long ret)
+			  struct return_link *link, unsigned long ret, bool new)
 {
 	struct mm_struct *mm = um->mm;
 	enum outcome outcome = UNFIT;
@@ -197,6 +216,9 @@ static enum outcome plant(struct uprobe_mm *um, struct probepoint *point,
 	if (!fit(um, vma) || file_inode(vma->vm_file) != point->file->inode ||
 	    vma_offset_of(vma, ret) != point->offset)
 		goto unlock;
+	if (new && um->inherited &&
+	    text_look(mm, ret, &point->insn[is_64bit_mm(mm)]) != TEXT_ORIGINAL)
+		goto unlock;
 	outcome = NOT_NOW;
 	if (insert_site(point, vma, ret, true, &planted))
 		goto unlock;
@@ -207,7 +229,7 @@ static enum outcome plant(struct uprobe_mm *um, struct probepoint *point,
 		site->returns = true;
 		/* Its hits call uprobes that do not want this mm; the counter does not. */
 		if (point->ref_ctr_offset && !probepoint_wanted(point, mm))
-			refctr_dec(site);
+			refctr_disown(site);
 		/* Last: who sees it does not come here. */
 		smp_store_release(&site->link, link);
 		outcome = PLANTED;
@@ -259,23 +281,30 @@ static enum outcome make_in(struct uprobe_site *site, struct file *file, loff_t 
 	enum outcome outcome = NOT_NOW;
 	struct probepoint *point;
 	struct probed_file *pf;
+	bool new;
 
+	if (READ_ONCE(nr_points) >= POINTS_LIMIT)
+		return UNFIT;
 	pf = probed_file_lock(file_inode(file));
 	if (IS_ERR(pf))
 		return NOT_NOW;
 	point = probepoint_get_return(pf, offset, arch_uretprobe_is_restorer(ret));
 	if (IS_ERR(point)) {
-		if (PTR_ERR(point) != -ENOMEM && PTR_ERR(point) != -EINTR)
+		/* Behind a call that does not return there may be anything. */
+		if (PTR_ERR(point) == -ENOEXEC || PTR_ERR(point) == -EOPNOTSUPP)
+			outcome = NO_RETURN;
+		else if (PTR_ERR(point) != -ENOMEM && PTR_ERR(point) != -EINTR)
 			outcome = UNFIT;
 		goto unlock;
 	}
 	keep_mounted(pf, file);
+	new = list_empty(&point->return_node) && list_empty(&point->uprobes);
 	link = link_to(func, point);
 	/* Others may return there in this mm already. */
 	if (link && retpoint_ready(site, ret))
 		outcome = PLANTED;
 	else if (link)
-		outcome = plant(site->um, point, link, ret);
+		outcome = plant(site->um, point, link, ret, new);
 	if (list_empty(&point->return_node) && list_empty(&point->uprobes))
 		/* Just made, for a function that nobody probes any more. */
 		probepoint_hide(point);
@@ -296,36 +325,66 @@ unlock:
  * @ret: the address that it returns to
  *
  * Context: may sleep; an uprobes_srcu reader.
- * Return: false if that cannot be.
+ * Return: how the return can be followed.
  */
-bool retpoint_make(struct uprobe_site *site, unsigned long ret)
+enum return_way retpoint_make(struct uprobe_site *site, unsigned long ret)
 {
 	struct uprobe_mm *um = site->um;
 	enum outcome outcome = UNFIT;
 	struct vm_area_struct *vma;
 	struct file *file = NULL;
 	loff_t offset = 0;
+	bool text;
 
 	if (returns_unfit(um->returns, ret))
-		return false;
+		return RETURN_BY_TRAMPOLINE;
 	if (mmap_read_lock_killable(um->mm))
-		return false;
+		return RETURN_BY_NOTHING;
 	vma = vma_lookup(um->mm, ret);
+	text = vma && (vma->vm_flags & VM_EXEC);
 	if (fit(um, vma)) {
 		file = get_file(vma->vm_file);
 		offset = vma_offset_of(vma, ret);
 	}
 	mmap_read_unlock(um->mm);
+	/* The beginning of a program, a part of a function: other things are on its stack. */
+	if (!text || (!file && !arch_uretprobe_call_ends(ret)))
+		return RETURN_BY_NOTHING;
 	if (file) {
 		outcome = make_in(site, file, offset, ret);
 		fput(file);
 	}
 	if (outcome == UNFIT)
 		returns_note_unfit(um->returns, ret);
-	return outcome == PLANTED;
+	switch (outcome) {
+	case PLANTED:
+		return RETURN_BY_SITE;
+	case NO_RETURN:
+		return RETURN_BY_NOTHING;
+	default:
+		return RETURN_BY_TRAMPOLINE;
+	}
 }
 
 /* --------------------------------------------------------------- the worker */
+
+/*
+ * May this mm have a breakpoint of a point that has no site anywhere? Only if it has
+ * come out of fork() with it: where sites are made for all it has none.
+ */
+static bool might_have(struct mm_struct *mm)
+{
+	struct uprobe_mm *um;
+	bool might;
+
+	if (!test_bit(MMF_HAS_UPROBES, &mm->flags))
+		return false;
+	rcu_read_lock();
+	um = uprobe_mm_of(mm);
+	might = !um || READ_ONCE(um->inherited);
+	rcu_read_unlock();
+	return might;
+}
 
 /* Might a process have its breakpoint, with or without a site? */
 static bool has_breakpoints(struct probepoint *pp)
@@ -339,8 +398,7 @@ static bool has_breakpoints(struct probepoint *pp)
 		return true;
 	i_mmap_lock_read(mapping);
 	vma_interval_tree_foreach(vma, &mapping->i_mmap, pgoff, pgoff) {
-		found = text_vma_could(vma) &&
-			test_bit(MMF_HAS_UPROBES, &vma->vm_mm->flags);
+		found = text_vma_could(vma) && might_have(vma->vm_mm);
 		if (found)
 			break;
 	}
@@ -360,14 +418,18 @@ static void kill_links(struct probepoint *point)
 	spin_unlock(&links_lock);
 }
 
-static void tidy_point(struct probepoint *pp)
+/* Returns true if it should be looked at again. */
+static bool tidy_point(struct probepoint *pp)
 {
 	struct probed_file *file = pp->file;
+	bool again;
 
 	if (retpoint_is(pp) && (atomic_read(&pp->sites) || !list_empty(&pp->uprobes)))
-		return;
+		return false;
 
-	mutex_lock(&file->lock);
+	/* Who has it may be reading a file that takes its time. */
+	if (!mutex_trylock(&file->lock))
+		return true;
 	/* Once more: nobody plants it now. */
 	if (retpoint_is(pp) && list_empty(&pp->uprobes) && !has_breakpoints(pp))
 		kill_links(pp);
@@ -381,15 +443,20 @@ static void tidy_point(struct probepoint *pp)
 		spin_unlock(&links_lock);
 		probepoint_put(pp);
 	}
+	/* A process that is about to end may still map it. */
+	again = retpoint_is(pp) && list_empty(&pp->uprobes) && !atomic_read(&pp->sites);
 	probed_file_retire_idle(file);
 	mutex_unlock(&file->lock);
+	return again;
 }
 
 static void tidy(struct work_struct *work)
 {
+	static unsigned long delay = 1;
 	unsigned int n = READ_ONCE(nr_points);
 	struct probed_file *file;
 	struct probepoint *pp;
+	bool again = false;
 
 	/* Each once; those that come meanwhile are in use. */
 	while (n--) {
@@ -404,11 +471,15 @@ static void tidy(struct work_struct *work)
 			break;
 		file = pp->file;
 		refcount_inc(&file->refs);
-		tidy_point(pp);
+		again |= tidy_point(pp);
 		probepoint_put(pp);
 		probed_file_put(file);
 		cond_resched();
 	}
+	if (again)
+		queue_delayed_work(system_unbound_wq, &tidy_work, delay);
+	/* At once if somebody was just about to let go of the file. */
+	delay = again ? min(2 * delay, TIDY_AGAIN_MAX) : 1;
 }
 
 /**

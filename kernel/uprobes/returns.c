@@ -46,8 +46,16 @@
 #define SWEEP_FIRST	64
 #define SWEEP_ORPHANS	1024
 
+/*
+ * Returns in one bucket: they are walked with the lock held. With this in each a
+ * thread can still recurse to its limit, with calls as near to each other as they
+ * can be.
+ */
+#define BUCKET_LIMIT	2048
+
 struct return_bucket {
-	spinlock_t		lock;	/* the list */
+	spinlock_t		lock;	/* the rest */
+	unsigned int		n;
 	struct pending_return	*first;
 } ____cacheline_aligned_in_smp;
 
@@ -56,14 +64,12 @@ struct return_bucket {
  * @bucket: by stack page
  * @unfit: addresses that are returned to, where no site can be planted; overwritten
  *	as they come
- * @orphans: pending returns whose threads are gone, at most
- * @orphans_at: sweep when there are so many
+ * @orphans: pending returns of threads that have gone since the last sweep, at most
  */
 struct return_table {
 	struct return_bucket	bucket[BUCKETS];
 	unsigned long		unfit[BIT(UNFIT_BITS)];
 	atomic_t		orphans;
-	int			orphans_at;
 };
 
 static struct return_bucket *bucket_of(struct return_table *table, unsigned long slot)
@@ -72,26 +78,22 @@ static struct return_bucket *bucket_of(struct return_table *table, unsigned long
 }
 
 /**
- * returns_get - the table of an mm, made if there is none
+ * returns_make - make the table of an mm
  * @um: the mm's probes; it has users
  *
  * Context: may sleep.
- * Return: the table, or NULL if there is no memory.
+ * Return: the table, of somebody else if he was faster, or NULL if there is no memory.
  */
-struct return_table *returns_get(struct uprobe_mm *um)
+struct return_table *returns_make(struct uprobe_mm *um)
 {
-	/* Pairs with the publication below. */
-	struct return_table *table = smp_load_acquire(&um->returns), *old;
+	struct return_table *table, *old;
 	unsigned int i;
 
-	if (likely(table))
-		return table;
 	table = kvzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
 	if (!table)
 		return NULL;
 	for (i = 0; i < BUCKETS; i++)
 		spin_lock_init(&table->bucket[i].lock);
-	table->orphans_at = SWEEP_ORPHANS;
 	old = cmpxchg_release(&um->returns, NULL, table);
 	if (!old)
 		return table;
@@ -114,7 +116,8 @@ static unsigned long *unfit_of(struct return_table *table, unsigned long ret)
  */
 bool returns_unfit(struct return_table *table, unsigned long ret)
 {
-	return READ_ONCE(*unfit_of(table, ret)) == ret;
+	/* 0 stands for none. */
+	return ret && READ_ONCE(*unfit_of(table, ret)) == ret;
 }
 
 /**
@@ -130,25 +133,20 @@ void returns_note_unfit(struct return_table *table, unsigned long ret)
 /* ------------------------------------------------------- one, and a list */
 
 /**
- * returns_new - a pending return, not noted yet
+ * returns_alloc - returns_new() if the thread has none of that probepoint at hand
  * @t: the current thread's state
  * @pp: where the function was entered
- *
- * A thread that enters a function again uses what it had for the last time, and
- * touches nothing that others use.
  *
  * Context: may sleep.
  * Return: the pending return, which holds @pp, or NULL if there is no memory.
  */
-struct pending_return *returns_new(struct uprobe_thread *t, struct probepoint *pp)
+struct pending_return *returns_alloc(struct uprobe_thread *t, struct probepoint *pp)
 {
 	struct pending_return *p = t->spare;
 
-	if (likely(p)) {
+	if (p) {
 		t->spare = p->next;
 		t->spares--;
-		if (likely(p->pp == pp))
-			return p;
 		probepoint_put(p->pp);
 	} else {
 		p = kmalloc(sizeof(*p), GFP_KERNEL_ACCOUNT);
@@ -158,6 +156,7 @@ struct pending_return *returns_new(struct uprobe_thread *t, struct probepoint *p
 	refcount_inc(&pp->refs);
 	p->pp = pp;
 	p->pprev = NULL;
+	p->copy = NULL;
 	return p;
 }
 
@@ -214,6 +213,7 @@ static void free_list(struct uprobe_mm *um, struct uprobe_thread *t, struct pend
 	while ((p = list)) {
 		list = p->next;
 		returns_free(um, t, p);
+		cond_resched();
 	}
 }
 
@@ -248,11 +248,14 @@ static struct pending_return **first_at(struct return_bucket *b, unsigned long s
 	return pos;
 }
 
-/* Take off the list at @pos, and append to the one that ends at @tail. */
-static struct pending_return **move(struct pending_return **pos, struct pending_return **tail)
+/* Take off the list of @b at @pos, and append to the one that ends at @tail. */
+static struct pending_return **move(struct return_bucket *b, struct pending_return **pos,
+				    struct pending_return **tail)
 {
 	struct pending_return *p = *pos;
 
+	lockdep_assert_held(&b->lock);
+	b->n--;
 	*pos = p->next;
 	p->next = NULL;
 	*tail = p;
@@ -260,7 +263,7 @@ static struct pending_return **move(struct pending_return **pos, struct pending_
 }
 
 /* What @p, which is about to be noted at @pos, says is over. */
-static struct pending_return *take_stale(struct pending_return **pos,
+static struct pending_return *take_stale(struct return_bucket *b, struct pending_return **pos,
 					 const struct pending_return *p)
 {
 	struct pending_return *q, *through = NULL, *stale = NULL, **tail = &stale;
@@ -274,7 +277,7 @@ static struct pending_return *take_stale(struct pending_return **pos,
 		bool over = q->trampoline || q->pub.orig_ret_vaddr != p->pub.orig_ret_vaddr;
 
 		if (q->vfork == p->vfork && (over || through))
-			tail = move(pos, tail);
+			tail = move(b, pos, tail);
 		else
 			pos = &q->next;
 		if (q == through)
@@ -289,29 +292,36 @@ static struct pending_return *take_stale(struct pending_return **pos,
  * @t: the current thread's state
  * @p: filled in but for what is done here
  * @chained: the return address is the trampoline's: it was jumped to, for sure
+ *
+ * Return: false if too many are waited for thereabouts: nothing was done with @p.
  */
-void returns_note(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_return *p,
+bool returns_note(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_return *p,
 		  bool chained)
 {
 	struct return_bucket *b = bucket_of(um->returns, p->after);
 	struct pending_return **pos, *stale = NULL;
 
-	p->owner = t->id;
 	p->vfork = t->vfork;
-	t->depth++;
 
 	spin_lock(&b->lock);
+	if (unlikely(b->n >= BUCKET_LIMIT)) {
+		spin_unlock(&b->lock);
+		return false;
+	}
+	p->owner = t->id;
+	t->depth++;
 	pos = first_at(b, p->slot);
 	if (unlikely(*pos && (*pos)->slot == p->slot) && !chained)
-		stale = take_stale(pos, p);
+		stale = take_stale(b, pos, p);
 	p->next = *pos;
 	*pos = p;
+	b->n++;
 	spin_unlock(&b->lock);
 
 	if (unlikely(stale))
 		returns_give_up(um, t, stale);
 	if (likely(!p->trampoline))
-		return;
+		return true;
 
 	spin_lock(&um->threads_lock);
 	p->pub.next = t->pub.return_instances;
@@ -321,6 +331,7 @@ void returns_note(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_
 	/* An interrupt may follow it at once. */
 	smp_store_release(&t->pub.return_instances, &p->pub);
 	spin_unlock(&um->threads_lock);
+	return true;
 }
 
 /**
@@ -405,7 +416,7 @@ struct pending_return *returns_take(struct uprobe_mm *um, struct uprobe_thread *
 	spin_lock(&b->lock);
 	while (*pos && (*pos)->slot <= after) {
 		if ((*pos)->vfork == t->vfork && returns_now(*pos, after, ret, trampoline))
-			tail = move(pos, tail);
+			tail = move(b, pos, tail);
 		else
 			pos = &(*pos)->next;
 	}
@@ -429,6 +440,7 @@ void returns_remove(struct uprobe_mm *um, struct pending_return *p)
 	for (pos = first_at(b, p->slot); *pos; pos = &(*pos)->next) {
 		if (*pos == p) {
 			*pos = p->next;
+			b->n--;
 			break;
 		}
 	}
@@ -457,63 +469,42 @@ static int still_there(struct uprobe_mm *um, const struct pending_return *p)
 	return !p->trampoline && now == p->pub.orig_ret_vaddr;
 }
 
-/* Of one bucket; returns how many of @t are left. */
+/*
+ * Of one bucket; returns how many of @t are left. What cannot be read may be
+ * swapped out, or not for this thread's eyes: it stays as long as there is a mapping.
+ * @um->mm's mmap_lock is held for reading.
+ */
 static unsigned int sweep_bucket(struct uprobe_mm *um, struct uprobe_thread *t,
 				 struct return_bucket *b)
 {
 	struct pending_return *dead = NULL, **tail = &dead, **pos;
-	unsigned long absent, gone = ~0UL;
-	unsigned int left, tries = 16;
+	unsigned long page = ~0UL;
+	unsigned int left = 0;
+	bool mapped = false;
 
-again:
-	absent = 0;
-	left = 0;
+	mmap_assert_locked(um->mm);
 	spin_lock(&b->lock);
 	for (pos = &b->first; *pos;) {
-		unsigned long page = (*pos)->slot >> PAGE_SHIFT;
-		int there = still_there(um, *pos);
+		/* The stack is in use by this one's parent, or child: it is theirs to say. */
+		int there = (*pos)->vfork == t->vfork ? still_there(um, *pos) : true;
 
-		if (there == -EFAULT && page != gone && tries) {
-			absent = (*pos)->slot;
-			break;
+		if (there == -EFAULT) {
+			if ((*pos)->slot >> PAGE_SHIFT != page) {
+				page = (*pos)->slot >> PAGE_SHIFT;
+				mapped = vma_lookup(um->mm, (*pos)->slot);
+			}
+			there = mapped;
 		}
-		if (!there || (there == -EFAULT && page == gone)) {
-			tail = move(pos, tail);
+		if (!there) {
+			tail = move(b, pos, tail);
 			continue;
 		}
 		left += (*pos)->owner == t->id;
 		pos = &(*pos)->next;
 	}
 	spin_unlock(&b->lock);
-
-	if (absent) {
-		unsigned long word;
-
-		tries--;
-		/* Swapped out, or no memory any more? A killed thread cannot tell. */
-		if (!copy_from_user(&word, (void __user *)absent, word_size()))
-			gone = ~0UL;
-		else if (fatal_signal_pending(current))
-			tries = 0;
-		else
-			gone = absent >> PAGE_SHIFT;
-		goto again;
-	}
 	returns_give_up(um, t, dead);
 	return left;
-}
-
-/**
- * returns_due - is it time for a sweep?
- * @table: of the mm
- * @t: the current thread's state
- *
- * Return: true if so.
- */
-bool returns_due(struct return_table *table, const struct uprobe_thread *t)
-{
-	return t->depth >= t->sweep_at ||
-	       atomic_read(&table->orphans) >= READ_ONCE(table->orphans_at);
 }
 
 /**
@@ -526,21 +517,21 @@ bool returns_due(struct return_table *table, const struct uprobe_thread *t)
 void returns_sweep(struct uprobe_mm *um, struct uprobe_thread *t)
 {
 	struct return_table *table = um->returns;
-	int orphans = atomic_read(&table->orphans);
 	unsigned int i, left = 0;
 
+	/* What is left of them is in use, or is found by the next sweep. */
+	atomic_set(&table->orphans, 0);
 	for (i = 0; i < BUCKETS; i++) {
-		if (READ_ONCE(table->bucket[i].first))
-			left += sweep_bucket(um, t, &table->bucket[i]);
+		if (!READ_ONCE(table->bucket[i].first))
+			continue;
+		if (mmap_read_lock_killable(um->mm))
+			return;
+		left += sweep_bucket(um, t, &table->bucket[i]);
+		mmap_read_unlock(um->mm);
 		cond_resched();
 	}
 	t->depth = left;
 	t->sweep_at = left + max(left, SWEEP_FIRST);
-	if (orphans >= READ_ONCE(table->orphans_at)) {
-		/* What is left of them is in use, or is found by the next sweep. */
-		atomic_sub(orphans, &table->orphans);
-		WRITE_ONCE(table->orphans_at, SWEEP_ORPHANS);
-	}
 }
 
 /* ------------------------------------------------------- fork, exit, exec */
@@ -553,7 +544,7 @@ void returns_sweep(struct uprobe_mm *um, struct uprobe_thread *t)
  */
 bool returns_any(struct uprobe_mm *um)
 {
-	/* Pairs with the publication in returns_get(). */
+	/* Pairs with the publication in returns_make(). */
 	struct return_table *table = smp_load_acquire(&um->returns);
 	unsigned int i;
 
@@ -563,17 +554,18 @@ bool returns_any(struct uprobe_mm *um)
 	return false;
 }
 
-/* Copies of what is in @b, in order. Returns -ENOMEM with none made. */
-static int copy_bucket(struct return_bucket *b, struct pending_return **copies)
+/*
+ * Copies of what is in @b, in order. Those of @owner are remembered in the originals
+ * for a moment: nobody else copies these on his behalf. Returns -ENOMEM with none made.
+ */
+static int copy_bucket(struct return_bucket *b, struct return_bucket *to, u32 owner)
 {
 	struct pending_return *spare = NULL, *p, *copy, **tail;
 	unsigned int have = 0, want;
 
 	for (;;) {
-		want = 0;
 		spin_lock(&b->lock);
-		for (p = b->first; p; p = p->next)
-			want++;
+		want = b->n;
 		if (want <= have)
 			break;
 		spin_unlock(&b->lock);
@@ -590,11 +582,15 @@ static int copy_bucket(struct return_bucket *b, struct pending_return **copies)
 			spare = copy;
 		}
 	}
-	tail = copies;
+	tail = &to->first;
+	to->n = want;
 	for (p = b->first; p; p = p->next) {
 		copy = spare;
 		spare = copy->next;
 		*copy = *p;
+		copy->copy = NULL;
+		if (owner && p->owner == owner)
+			p->copy = copy;
 		refcount_inc(&copy->pp->refs);
 		copy->next = NULL;
 		*tail = copy;
@@ -606,18 +602,6 @@ static int copy_bucket(struct return_bucket *b, struct pending_return **copies)
 		kfree(copy);
 	}
 	return 0;
-}
-
-/* The copy of @p, which is at the trampoline, that is on no list yet. */
-static struct pending_return *find_copy(struct return_table *table,
-					const struct pending_return *p)
-{
-	struct pending_return *q;
-
-	for (q = bucket_of(table, p->after)->first; q && q->slot <= p->slot; q = q->next)
-		if (q->slot == p->slot && q->trampoline && q->func == p->func && !q->pprev)
-			return q;
-	return NULL;
 }
 
 /**
@@ -638,16 +622,27 @@ int returns_copy(struct uprobe_thread *child, struct uprobe_thread *parent,
 
 	if (!table)
 		return -ENOMEM;
+	/* Another thread may just be taking away one that is still on this list. */
+	spin_lock(&from->threads_lock);
+	for (ri = parent ? parent->pub.return_instances : NULL; ri; ri = ri->next)
+		container_of(ri, struct pending_return, pub)->copy = NULL;
+	spin_unlock(&from->threads_lock);
+
 	for (i = 0; i < BUCKETS; i++) {
 		if (!READ_ONCE(old->bucket[i].first))
 			continue;
-		if (copy_bucket(&old->bucket[i], &table->bucket[i].first))
+		if (copy_bucket(&old->bucket[i], &table->bucket[i], parent ? parent->id : 0))
 			return -ENOMEM;
 		for (p = table->bucket[i].first; p; p = p->next) {
 			p->pprev = NULL;
-			p->owner = child->id;
 			p->vfork = 0;
-			child->depth++;
+			if (parent && p->owner == parent->id) {
+				p->owner = child->id;
+				child->depth++;
+			} else {
+				p->owner = 0;
+				atomic_inc(&table->orphans);
+			}
 			if (p->trampoline)
 				atomic_inc(&child->um->pending);
 		}
@@ -660,7 +655,7 @@ int returns_copy(struct uprobe_thread *child, struct uprobe_thread *parent,
 	/* Its call chains are its parent's. */
 	spin_lock(&from->threads_lock);
 	for (ri = parent->pub.return_instances; ri; ri = ri->next) {
-		p = find_copy(table, container_of(ri, struct pending_return, pub));
+		p = container_of(ri, struct pending_return, pub)->copy;
 		if (!p)
 			continue;
 		p->pprev = tail;
@@ -679,7 +674,7 @@ static struct pending_return *take_vforked(struct return_bucket *b, u32 vfork)
 	spin_lock(&b->lock);
 	for (pos = &b->first; *pos;) {
 		if ((*pos)->vfork == vfork)
-			tail = move(pos, tail);
+			tail = move(b, pos, tail);
 		else
 			pos = &(*pos)->next;
 	}
@@ -692,8 +687,8 @@ static struct pending_return *take_vforked(struct return_bucket *b, u32 vfork)
  * @um: the mm's probes
  * @t: its state
  *
- * What it has noted stays: other threads may resume its fibers. When the last
- * thread goes all of it goes.
+ * What it has noted stays: other threads may resume its fibers. The one by which it
+ * gets too much sweeps. When the last thread goes all of it goes.
  */
 void returns_leave(struct uprobe_mm *um, struct uprobe_thread *t)
 {
@@ -705,8 +700,10 @@ void returns_leave(struct uprobe_mm *um, struct uprobe_thread *t)
 	if (table && t->vfork && t->depth)
 		for (i = 0; i < BUCKETS; i++)
 			free_list(um, t, take_vforked(&table->bucket[i], t->vfork));
-	else if (table && t->depth)
-		atomic_add(t->depth, &table->orphans);
+	else if (table && t->depth &&
+		 atomic_add_return(t->depth, &table->orphans) >= SWEEP_ORPHANS &&
+		 t->task == current)
+		returns_sweep(um, t);
 
 	/* Not freed before they are off this list. */
 	spin_lock(&um->threads_lock);

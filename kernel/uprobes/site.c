@@ -65,6 +65,7 @@ struct uprobe_mm *uprobe_mm_get(struct mm_struct *mm)
 	refcount_set(&um->refs, 1);
 	um->forked = test_bit(MMF_HAS_UPROBES, &mm->flags);
 	um->inherited = um->forked;
+	xa_init_flags(&um->foreign, XA_FLAGS_ACCOUNT);
 	spin_lock_init(&um->index_lock);
 	um->index = RB_ROOT;
 	mutex_init(&um->lock);
@@ -116,6 +117,7 @@ void uprobe_mm_put(struct uprobe_mm *um)
 	list_del(&um->all);
 	mutex_unlock(&all_lock);
 	rhashtable_destroy(&um->table);
+	xa_destroy(&um->foreign);
 	mmdrop(um->mm);
 	/* uprobe_munmap() may be looking at it. Reclaim is done with @gp. */
 	kfree_rcu(um, gp);
@@ -193,6 +195,8 @@ struct uprobe_site *site_add(struct uprobe_mm *um, struct probepoint *pp,
 	site->insn = &pp->insn[is_64bit_mm(um->mm)];
 	site->um = um;
 	site->state = SITE_BARRED;
+	/* The page behind is the file's, and changes with it. */
+	site->loose = site_crosses_page(site);
 	if (rhashtable_insert_fast(&um->table, &site->hash, site_params)) {
 		kfree(site);
 		return NULL;
@@ -236,7 +240,8 @@ void site_retire(struct uprobe_site *site)
 	spin_lock(&um->index_lock);
 	rb_erase(&site->node, &um->index);
 	spin_unlock(&um->index_lock);
-	atomic_dec(&site->pp->sites);
+	if (atomic_dec_and_test(&site->pp->sites) && retpoint_is(site->pp))
+		retpoint_tidy_later();
 	list_add_tail(&site->dead, &um->dead);
 	reclaim_kick(um);
 }

@@ -117,8 +117,11 @@ static void enter_by_trampoline(struct uprobe_mm *um, struct uprobe_thread *t,
 			goto drop;
 		uprobe_stat_inc(UPROBE_STAT_TRAMPOLINES);
 	}
-	returns_note(um, t, p, chained);
-	return;
+	if (returns_note(um, t, p, chained))
+		return;
+	why = UPROBE_DROP_DEPTH;
+	if (!chained)
+		arch_uretprobe_write(regs, p->slot, p->pub.orig_ret_vaddr, trampoline);
 drop:
 	uprobe_drop(pp, why);
 	returns_free(um, NULL, p);
@@ -129,27 +132,33 @@ drop:
  * @site: where
  * @t: the current thread's state
  * @regs: its registers, ip at the function
+ * @last: what cannot be read now is given up
  *
  * Context: may sleep; an uprobes_srcu reader.
+ * Return: false if nothing was done yet, as the stack would have to be waited for.
  */
-void uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t, struct pt_regs *regs)
+bool uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t, struct pt_regs *regs,
+		     bool last)
 {
 	struct probepoint *pp = site->pp;
 	struct uprobe_mm *um = site->um;
-	struct return_table *table;
 	struct pending_return *p;
 	unsigned long slot, ret;
 	enum uprobe_drop why;
+	enum return_way way;
 
 	why = UPROBE_DROP_NOMEM;
-	table = returns_get(um);
-	if (unlikely(!table))
+	if (unlikely(!returns_get(um)))
 		goto drop;
-	why = UPROBE_DROP_STACK;
-	if (unlikely(arch_uretprobe_read(regs, &slot, &ret)))
+	slot = arch_uretprobe_slot(regs);
+	if (unlikely(arch_uretprobe_peek(regs, slot, &ret))) {
+		if (!last)
+			return false;
+		why = UPROBE_DROP_STACK;
 		goto drop;
+	}
 
-	if (unlikely(returns_due(table, t)))
+	if (unlikely(returns_due(t)))
 		returns_sweep(um, t);
 	if (unlikely(t->depth >= UPROBE_RETURN_LIMIT)) {
 		/* Are they all alive? Not asked each time. */
@@ -158,6 +167,14 @@ void uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t, struct p
 		why = UPROBE_DROP_DEPTH;
 		goto drop;
 	}
+
+	way = RETURN_BY_SITE;
+	if (unlikely(!retpoint_ready(site, ret)))
+		way = ret && ret == READ_ONCE(um->area.vaddr) ? RETURN_BY_TRAMPOLINE :
+								retpoint_make(site, ret);
+	why = UPROBE_DROP_SKIPPED;
+	if (unlikely(way == RETURN_BY_NOTHING))
+		goto drop;
 
 	why = UPROBE_DROP_NOMEM;
 	p = returns_new(t, pp);
@@ -169,14 +186,17 @@ void uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t, struct p
 	p->after = slot + pp->pops[site->insn->is64];
 	p->owner = 0;
 	p->trampoline = false;
-	if (likely(retpoint_ready(site, ret)) ||
-	    (ret != READ_ONCE(um->area.vaddr) && retpoint_make(site, ret)))
-		returns_note(um, t, p, false);
-	else
+	if (unlikely(way == RETURN_BY_TRAMPOLINE)) {
 		enter_by_trampoline(um, t, p, regs);
-	return;
+		return true;
+	}
+	if (likely(returns_note(um, t, p, false)))
+		return true;
+	returns_free(um, NULL, p);
+	why = UPROBE_DROP_DEPTH;
 drop:
 	uprobe_drop(pp, why);
+	return true;
 }
 
 /* ---------------------------------------------------------------- return */
@@ -201,14 +221,14 @@ static void call_ret_handlers(struct uprobe_mm *um, struct uprobe_thread *t,
 	}
 }
 
-/* Does the stack still hold what @p has returned by? */
+/* Does the stack still hold what @p has returned by? If it cannot be seen: yes. */
 static bool slot_untouched(struct uprobe_mm *um, const struct pending_return *p,
 			   struct pt_regs *regs)
 {
 	unsigned long ret, trampoline = READ_ONCE(um->area.vaddr);
 
 	if (arch_uretprobe_peek(regs, p->slot, &ret))
-		return false;
+		return true;
 	return ret == p->pub.orig_ret_vaddr || (trampoline && ret == trampoline);
 }
 
@@ -225,7 +245,7 @@ void uretprobe_arrive(struct uprobe_site *site, struct uprobe_thread *t, struct 
 	struct uprobe_mm *um = site->um;
 	struct pending_return *list, *p;
 
-	/* Pairs with the publication in returns_get(). */
+	/* Pairs with the publication in returns_make(). */
 	if (!smp_load_acquire(&um->returns))
 		return;
 	list = returns_take(um, t, arch_uretprobe_slot_after(regs), site->vaddr, false);
@@ -275,7 +295,7 @@ bool uretprobe_return(struct uprobe_mm *um, struct uprobe_thread *t, struct pt_r
 	unsigned long after = arch_uretprobe_slot_after(regs);
 	struct pending_return *list = NULL;
 
-	/* Pairs with the publication in returns_get(). */
+	/* Pairs with the publication in returns_make(). */
 	if (smp_load_acquire(&um->returns)) {
 		/* It may have resumed another thread's fiber. */
 		t = t ?: uprobe_thread_get(um);

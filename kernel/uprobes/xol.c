@@ -35,6 +35,7 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/mmu_context.h>
 #include <linux/moduleparam.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
@@ -164,19 +165,31 @@ static struct file *area_file(void)
 	return file;
 }
 
+/* Where mmap() of a program of this kind begins to look for a hole, up or down. */
+static unsigned long mmap_base_of(struct mm_struct *mm)
+{
+#ifdef CONFIG_HAVE_ARCH_COMPAT_MMAP_BASES
+	if (!is_64bit_mm(mm))
+		return mm->mmap_compat_base;
+#endif
+	return mm->mmap_base;
+}
+
 /*
  * One page above the highest mapping, which is the stack or the vdso as a rule:
  * far from where the program's own mappings would ever go. Below 47 bits in any
- * case. If there is no room: the highest hole.
+ * case. If there is no room, which is so in 32 bit: where mmap() would put it, as
+ * the hole below the stack is the stack's to grow into.
  */
 static unsigned long area_place(struct mm_struct *mm)
 {
 	unsigned long limit = min_t(unsigned long, TASK_SIZE, DEFAULT_MAP_WINDOW);
+	unsigned long base = min(mmap_base_of(mm), limit);
 	struct vm_unmapped_area_info info = {
 		.flags	    = VM_UNMAPPED_AREA_TOPDOWN,
 		.length	    = area_bytes(),
 		.low_limit  = max_t(unsigned long, PAGE_SIZE, mmap_min_addr),
-		.high_limit = limit,
+		.high_limit = base,
 	};
 	VMA_ITERATOR(vmi, mm, limit);
 	struct vm_area_struct *last;
@@ -187,6 +200,15 @@ static unsigned long area_place(struct mm_struct *mm)
 	if (addr < limit && limit - addr >= info.length &&
 	    !find_vma_intersection(mm, addr, addr + info.length))
 		return addr;
+
+	if (test_bit(MMF_TOPDOWN, &mm->flags)) {
+		addr = vm_unmapped_area(&info);
+		if (!IS_ERR_VALUE(addr))
+			return addr;
+	}
+	info.flags = 0;
+	info.low_limit = max(base, info.low_limit);
+	info.high_limit = limit;
 	return vm_unmapped_area(&info);
 }
 

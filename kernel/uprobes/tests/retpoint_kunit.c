@@ -99,7 +99,7 @@ static void enter(struct kunit *test, struct scene *s, int func, unsigned long s
 	if (site) {
 		s->regs.sp = slot;
 		s->regs.ip = s->func[func];
-		uretprobe_enter(site, s->t, &s->regs);
+		uretprobe_enter(site, s->t, &s->regs, true);
 	}
 	srcu_read_unlock(&uprobes_srcu, idx);
 	KUNIT_ASSERT_NOT_NULL(test, site);
@@ -302,13 +302,15 @@ static void no_place(struct kunit *test)
 
 	scene_make(test, &s);
 	slot = s.stack - 64;
+	/* Not a return address at all. */
 	ret = s.text + AT_NO_CALL;
 	poke_word(test, slot, ret);
 	enter(test, &s, 0, slot);
 	KUNIT_EXPECT_EQ(test, uprobe_test_byte(test, ret), 0x90);
-	KUNIT_EXPECT_NE(test, s.um->area.vaddr, 0UL);
-	KUNIT_EXPECT_EQ(test, word_at(test, slot), s.um->area.vaddr);
-	KUNIT_EXPECT_TRUE(test, returns_unfit(s.um->returns, ret));
+	KUNIT_EXPECT_EQ(test, s.um->area.vaddr, 0UL);
+	KUNIT_EXPECT_EQ(test, word_at(test, slot), ret);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.u[0]->pp->drops[UPROBE_DROP_SKIPPED]), 1);
+	KUNIT_EXPECT_FALSE(test, returns_unfit(s.um->returns, ret));
 }
 
 /* -------------------------------------------------- is it the return, or not */
@@ -429,6 +431,7 @@ static void vfork_child(struct kunit *test)
 	child->um = s.um;
 	child->id = parent->id + 1;
 	child->vfork = child->id;
+	child->sweep_at = parent->sweep_at;
 	s.t = child;
 	KUNIT_EXPECT_EQ(test, arrive(test, &s, s.back, slot + WORD), 1);
 	/* It calls on from there, and ends in the middle of it. */

@@ -6,6 +6,7 @@
 #include <linux/ptrace.h>
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
+#include <linux/wordpart.h>
 
 #include <asm/segment.h>
 
@@ -13,6 +14,7 @@
 
 #define WORD		sizeof(unsigned long)
 #define STACK_BYTES	(2 * PAGE_SIZE)
+#define JIT_BYTES		SZ_64K
 
 /* What the return handlers have seen. */
 static struct {
@@ -43,8 +45,25 @@ struct scene {
 	struct uprobe_mm *um;
 	struct uprobe_thread *t;
 	unsigned long stack;	/* its end */
+	unsigned long jit;	/* text without a file: by trampoline */
 	struct pt_regs regs;
 };
+
+/* Each byte of it is behind a call. */
+static unsigned long map_jit(struct kunit *test)
+{
+	unsigned long addr = kunit_vm_mmap(test, NULL, 0, JIT_BYTES,
+					   PROT_READ | PROT_WRITE | PROT_EXEC,
+					   MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	unsigned long i;
+
+	KUNIT_ASSERT_NE(test, addr, 0UL);
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(addr), "mmap: %ld", addr);
+	for (i = 0; i < JIT_BYTES; i += sizeof(long))
+		KUNIT_ASSERT_EQ(test, put_user(REPEAT_BYTE(0xe8),
+					       (unsigned long __user *)(addr + i)), 0);
+	return addr;
+}
 
 static void scene_make(struct kunit *test, struct scene *s)
 {
@@ -63,6 +82,7 @@ static void scene_make(struct kunit *test, struct scene *s)
 		s->func[i] = text + offset;
 	}
 	s->stack = uprobe_test_map_stack(test, STACK_BYTES);
+	s->jit = map_jit(test);
 	s->um = uprobe_test_um(test);
 	s->t = uprobe_thread_get(s->um);
 	KUNIT_ASSERT_NOT_NULL(test, s->t);
@@ -83,7 +103,7 @@ static void enter(struct kunit *test, struct scene *s, int func, unsigned long s
 	if (site) {
 		s->regs.sp = slot;
 		s->regs.ip = s->func[func];
-		uretprobe_enter(site, s->t, &s->regs);
+		uretprobe_enter(site, s->t, &s->regs, true);
 	}
 	srcu_read_unlock(&uprobes_srcu, idx);
 	KUNIT_ASSERT_NOT_NULL(test, site);
@@ -145,22 +165,22 @@ static void call_and_return(struct kunit *test)
 
 	scene_make(test, &s);
 	slot = s.stack - 64;
-	call(test, &s, 0, slot, 0x1234);
+	call(test, &s, 0, slot, s.jit + 0x1234);
 	trampoline = s.um->area.vaddr;
 	KUNIT_ASSERT_NE(test, trampoline, 0UL);
 	KUNIT_EXPECT_EQ(test, word_at(test, slot), trampoline);
 	expect_pending(test, &s, 1);
 	/* What call chains are made of. */
 	KUNIT_ASSERT_NOT_NULL(test, current->utask);
-	KUNIT_EXPECT_EQ(test, current->utask->return_instances->orig_ret_vaddr, 0x1234UL);
+	KUNIT_EXPECT_EQ(test, current->utask->return_instances->orig_ret_vaddr, s.jit + 0x1234);
 	KUNIT_EXPECT_EQ(test, nr_seen, 0);
 
 	KUNIT_EXPECT_TRUE(test, arrive(&s, slot + WORD));
-	KUNIT_EXPECT_EQ(test, s.regs.ip, 0x1234UL);
+	KUNIT_EXPECT_EQ(test, s.regs.ip, s.jit + 0x1234);
 	KUNIT_EXPECT_EQ(test, s.regs.sp, slot + WORD);
 	KUNIT_ASSERT_EQ(test, nr_seen, 1);
 	KUNIT_EXPECT_EQ(test, seen[0].func, s.func[0]);
-	KUNIT_EXPECT_EQ(test, seen[0].ip, 0x1234UL);
+	KUNIT_EXPECT_EQ(test, seen[0].ip, s.jit + 0x1234);
 	expect_pending(test, &s, 0);
 	KUNIT_EXPECT_EQ(test, uprobe_stat_sum(UPROBE_STAT_RETURNS), returns + 1);
 	/* Kept for the next call, as long as there are probes that need it. */
@@ -177,11 +197,11 @@ static void nested(struct kunit *test)
 
 	scene_make(test, &s);
 	for (i = 0; i < 6; i++)
-		call(test, &s, i % 2, s.stack - 64 - 48 * i, 0x1000 + i);
+		call(test, &s, i % 2, s.stack - 64 - 48 * i, s.jit + 0x1000 + i);
 	expect_pending(test, &s, 6);
 	while (i--) {
 		KUNIT_EXPECT_TRUE(test, arrive(&s, s.stack - 64 - 48 * i + WORD));
-		KUNIT_EXPECT_EQ(test, s.regs.ip, 0x1000UL + i);
+		KUNIT_EXPECT_EQ(test, s.regs.ip, s.jit + 0x1000 + i);
 		KUNIT_EXPECT_EQ(test, seen[5 - i].func, s.func[i % 2]);
 		expect_pending(test, &s, i);
 	}
@@ -197,18 +217,18 @@ static void two_stacks(struct kunit *test)
 	scene_make(test, &s);
 	a = s.stack - 64;
 	b = s.stack - PAGE_SIZE - 64;
-	call(test, &s, 0, a, 0xa1);
-	call(test, &s, 0, b, 0xb1);
-	call(test, &s, 1, a - 32, 0xa2);
-	call(test, &s, 1, b - 32, 0xb2);
+	call(test, &s, 0, a, s.jit + 0xa1);
+	call(test, &s, 0, b, s.jit + 0xb1);
+	call(test, &s, 1, a - 32, s.jit + 0xa2);
+	call(test, &s, 1, b - 32, s.jit + 0xb2);
 	KUNIT_EXPECT_TRUE(test, arrive(&s, a - 32 + WORD));
-	KUNIT_EXPECT_EQ(test, s.regs.ip, 0xa2UL);
+	KUNIT_EXPECT_EQ(test, s.regs.ip, s.jit + 0xa2);
 	KUNIT_EXPECT_TRUE(test, arrive(&s, a + WORD));
-	KUNIT_EXPECT_EQ(test, s.regs.ip, 0xa1UL);
+	KUNIT_EXPECT_EQ(test, s.regs.ip, s.jit + 0xa1);
 	KUNIT_EXPECT_TRUE(test, arrive(&s, b - 32 + WORD));
-	KUNIT_EXPECT_EQ(test, s.regs.ip, 0xb2UL);
+	KUNIT_EXPECT_EQ(test, s.regs.ip, s.jit + 0xb2);
 	KUNIT_EXPECT_TRUE(test, arrive(&s, b + WORD));
-	KUNIT_EXPECT_EQ(test, s.regs.ip, 0xb1UL);
+	KUNIT_EXPECT_EQ(test, s.regs.ip, s.jit + 0xb1);
 	expect_pending(test, &s, 0);
 	KUNIT_EXPECT_EQ(test, drops(&s, 0, UPROBE_DROP_RETURN), 0);
 }
@@ -221,17 +241,17 @@ static void tail_call(struct kunit *test)
 
 	scene_make(test, &s);
 	slot = s.stack - 64;
-	call(test, &s, 0, slot, 0x1234);
+	call(test, &s, 0, slot, s.jit + 0x1234);
 	enter(test, &s, 1, slot);
 	expect_pending(test, &s, 2);
 	KUNIT_EXPECT_EQ(test, word_at(test, slot), s.um->area.vaddr);
 	KUNIT_EXPECT_TRUE(test, arrive(&s, slot + WORD));
-	KUNIT_EXPECT_EQ(test, s.regs.ip, 0x1234UL);
+	KUNIT_EXPECT_EQ(test, s.regs.ip, s.jit + 0x1234);
 	KUNIT_ASSERT_EQ(test, nr_seen, 2);
 	KUNIT_EXPECT_EQ(test, seen[0].func, s.func[1]);
 	KUNIT_EXPECT_EQ(test, seen[1].func, s.func[0]);
-	KUNIT_EXPECT_EQ(test, seen[0].ip, 0x1234UL);
-	KUNIT_EXPECT_EQ(test, seen[1].ip, 0x1234UL);
+	KUNIT_EXPECT_EQ(test, seen[0].ip, s.jit + 0x1234);
+	KUNIT_EXPECT_EQ(test, seen[1].ip, s.jit + 0x1234);
 	expect_pending(test, &s, 0);
 }
 
@@ -243,12 +263,12 @@ static void return_drops_arguments(struct kunit *test)
 
 	scene_make(test, &s);
 	slot = s.stack - 256;
-	call(test, &s, 0, slot + 128, 0x1111);
-	call(test, &s, 1, slot, 0x2222);
+	call(test, &s, 0, slot + 128, s.jit + 0x1111);
+	call(test, &s, 1, slot, s.jit + 0x2222);
 	KUNIT_EXPECT_TRUE(test, arrive(&s, slot + WORD + 40));
-	KUNIT_EXPECT_EQ(test, s.regs.ip, 0x2222UL);
+	KUNIT_EXPECT_EQ(test, s.regs.ip, s.jit + 0x2222);
 	KUNIT_EXPECT_TRUE(test, arrive(&s, slot + 128 + WORD));
-	KUNIT_EXPECT_EQ(test, s.regs.ip, 0x1111UL);
+	KUNIT_EXPECT_EQ(test, s.regs.ip, s.jit + 0x1111);
 	expect_pending(test, &s, 0);
 }
 
@@ -262,13 +282,13 @@ static void slot_used_again(struct kunit *test)
 
 	scene_make(test, &s);
 	slot = s.stack - 64;
-	call(test, &s, 0, slot, 0x1111);
+	call(test, &s, 0, slot, s.jit + 0x1111);
 	enter(test, &s, 0, slot);
-	call(test, &s, 1, slot, 0x2222);
+	call(test, &s, 1, slot, s.jit + 0x2222);
 	KUNIT_EXPECT_EQ(test, drops(&s, 0, UPROBE_DROP_RETURN), 2);
 	expect_pending(test, &s, 1);
 	KUNIT_EXPECT_TRUE(test, arrive(&s, slot + WORD));
-	KUNIT_EXPECT_EQ(test, s.regs.ip, 0x2222UL);
+	KUNIT_EXPECT_EQ(test, s.regs.ip, s.jit + 0x2222);
 	KUNIT_EXPECT_EQ(test, nr_seen, 1);
 	expect_pending(test, &s, 0);
 }
@@ -283,21 +303,21 @@ static void swept(struct kunit *test)
 	n = s.t->sweep_at;
 	KUNIT_ASSERT_LT(test, (n + 1) * WORD, STACK_BYTES);
 	for (i = 0; i < n; i++)
-		call(test, &s, 0, s.stack - WORD * (i + 1), 0x1000 + i);
+		call(test, &s, 0, s.stack - WORD * (i + 1), s.jit + 0x1000 + i);
 	expect_pending(test, &s, n);
 	KUNIT_EXPECT_EQ(test, drops(&s, 0, UPROBE_DROP_RETURN), 0);
 	for (i = 0; i < n; i += 2)
 		KUNIT_ASSERT_EQ(test, put_user(0UL, (unsigned long __user *)
 					       (s.stack - WORD * (i + 1))), 0);
-	call(test, &s, 1, s.stack - WORD * (n + 1), 0x2000);
+	call(test, &s, 1, s.stack - WORD * (n + 1), s.jit + 0x2000);
 	KUNIT_EXPECT_EQ(test, drops(&s, 0, UPROBE_DROP_RETURN), n / 2);
 	expect_pending(test, &s, n - n / 2 + 1);
 
 	KUNIT_EXPECT_TRUE(test, arrive(&s, s.stack - WORD * (n + 1) + WORD));
-	KUNIT_EXPECT_EQ(test, s.regs.ip, 0x2000UL);
+	KUNIT_EXPECT_EQ(test, s.regs.ip, s.jit + 0x2000);
 	for (i = n - 1; i < n; i -= 2) {
 		KUNIT_EXPECT_TRUE(test, arrive(&s, s.stack - WORD * (i + 1) + WORD));
-		KUNIT_EXPECT_EQ(test, s.regs.ip, 0x1000UL + i);
+		KUNIT_EXPECT_EQ(test, s.regs.ip, s.jit + 0x1000 + i);
 	}
 	expect_pending(test, &s, 0);
 }
@@ -312,10 +332,10 @@ static void too_deep(struct kunit *test)
 	/* As if there were so many. */
 	s.t->depth = UPROBE_RETURN_LIMIT;
 	s.t->sweep_at = UPROBE_RETURN_LIMIT + 1;
-	call(test, &s, 0, slot, 0x1234);
+	call(test, &s, 0, slot, s.jit + 0x1234);
 	s.t->depth = 0;
 	KUNIT_EXPECT_EQ(test, drops(&s, 0, UPROBE_DROP_DEPTH), 1);
-	KUNIT_EXPECT_EQ(test, word_at(test, slot), 0x1234UL);
+	KUNIT_EXPECT_EQ(test, word_at(test, slot), s.jit + 0x1234);
 	expect_pending(test, &s, 0);
 }
 
@@ -347,7 +367,7 @@ static void stray(struct kunit *test)
 
 	scene_make(test, &s);
 	slot = s.stack - 1024;
-	call(test, &s, 0, slot, 0x1234);
+	call(test, &s, 0, slot, s.jit + 0x1234);
 	trampoline = s.um->area.vaddr;
 
 	/* Its address where no call of ours left it. */
@@ -373,14 +393,14 @@ static void unregistered_meanwhile(struct kunit *test)
 
 	scene_make(test, &s);
 	slot = s.stack - 64;
-	call(test, &s, 0, slot, 0x1234);
+	call(test, &s, 0, slot, s.jit + 0x1234);
 	unregister_uprobe(s.u[0]);
 	unregister_uprobe(s.u[1]);
 	/* Somebody is still to come there. */
 	KUNIT_EXPECT_TRUE(test, wait_for(!READ_ONCE(s.um->reclaiming)));
 	KUNIT_EXPECT_EQ(test, word_at(test, slot), READ_ONCE(s.um->area.vaddr));
 	KUNIT_EXPECT_TRUE(test, arrive(&s, slot + WORD));
-	KUNIT_EXPECT_EQ(test, s.regs.ip, 0x1234UL);
+	KUNIT_EXPECT_EQ(test, s.regs.ip, s.jit + 0x1234);
 	KUNIT_EXPECT_EQ(test, nr_seen, 0);
 	expect_pending(test, &s, 0);
 	KUNIT_EXPECT_TRUE(test, wait_for(READ_ONCE(s.um->area.vaddr) == 0));
@@ -396,9 +416,9 @@ static void unregistered_by_its_handler(struct kunit *test)
 	s.u[0]->ret_handler = unregister_itself;
 	uprobe_test_register(test, s.u[0]);
 	slot = s.stack - 64;
-	call(test, &s, 0, slot, 0x1234);
+	call(test, &s, 0, slot, s.jit + 0x1234);
 	KUNIT_EXPECT_TRUE(test, arrive(&s, slot + WORD));
-	KUNIT_EXPECT_EQ(test, s.regs.ip, 0x1234UL);
+	KUNIT_EXPECT_EQ(test, s.regs.ip, s.jit + 0x1234);
 	KUNIT_EXPECT_EQ(test, nr_seen, 1);
 	KUNIT_EXPECT_NULL(test, s.u[0]->pp);
 	KUNIT_EXPECT_EQ(test, uprobe_test_byte(test, s.func[0]), 0x90);
@@ -417,8 +437,8 @@ static void copied_by_fork(struct kunit *test)
 	int idx;
 
 	scene_make(test, &s);
-	call(test, &s, 0, s.stack - 64, 0x1111);
-	call(test, &s, 0, s.stack - 128, 0x2222);
+	call(test, &s, 0, s.stack - 64, s.jit + 0x1111);
+	call(test, &s, 0, s.stack - 128, s.jit + 0x2222);
 	enter(test, &s, 1, s.stack - 128);
 	refs = refcount_read(&s.u[0]->pp->refs);
 	child = kunit_kzalloc(test, sizeof(*child), GFP_KERNEL);
@@ -449,7 +469,7 @@ static void copied_by_fork(struct kunit *test)
 	ours = uretprobe_return(um, child, &s.regs);
 	srcu_read_unlock(&uprobes_srcu, idx);
 	KUNIT_EXPECT_TRUE(test, ours);
-	KUNIT_EXPECT_EQ(test, s.regs.ip, 0x2222UL);
+	KUNIT_EXPECT_EQ(test, s.regs.ip, s.jit + 0x2222);
 	KUNIT_EXPECT_EQ(test, nr_seen, 2);
 	KUNIT_EXPECT_EQ(test, seen[0].func, s.func[1]);
 	KUNIT_EXPECT_EQ(test, seen[1].func, s.func[0]);
@@ -472,11 +492,11 @@ static void undone(struct kunit *test)
 	scene_make(test, &s);
 	a = s.stack - 64;
 	b = s.stack - 128;
-	call(test, &s, 0, a, 0x1111);
-	call(test, &s, 1, b, 0x2222);
+	call(test, &s, 0, a, s.jit + 0x1111);
+	call(test, &s, 1, b, s.jit + 0x2222);
 	uretprobe_undo(s.t, &s.regs);
-	KUNIT_EXPECT_EQ(test, word_at(test, a), 0x1111UL);
-	KUNIT_EXPECT_EQ(test, word_at(test, b), 0x2222UL);
+	KUNIT_EXPECT_EQ(test, word_at(test, a), s.jit + 0x1111);
+	KUNIT_EXPECT_EQ(test, word_at(test, b), s.jit + 0x2222);
 	KUNIT_EXPECT_EQ(test, drops(&s, 0, UPROBE_DROP_AREA), 1);
 	KUNIT_EXPECT_EQ(test, drops(&s, 1, UPROBE_DROP_AREA), 1);
 	expect_pending(test, &s, 0);
@@ -488,7 +508,7 @@ static void thread_ends(struct kunit *test)
 	struct scene s;
 
 	scene_make(test, &s);
-	call(test, &s, 0, s.stack - 64, 0x1234);
+	call(test, &s, 0, s.stack - 64, s.jit + 0x1234);
 	unregister_uprobe(s.u[0]);
 	unregister_uprobe(s.u[1]);
 	KUNIT_EXPECT_TRUE(test, wait_for(!READ_ONCE(s.um->reclaiming)));

@@ -203,7 +203,6 @@ void arch_uprobe_slot_image(const struct arch_uprobe *au, unsigned long vaddr,
  * @vaddr, the address of the displaced instruction, when they are called.
  *
  * flat_code: is ip of a thread that has trapped an address, without a base?
- * single_steps: has the program, or its debugger, set TF?
  * mode_ok: does the thread run the kind of code (64 or 32 bit) that @au is for?
  * same_text: compares user memory at @vaddr with int3 and the rest of
  * @au->insn without sleeping; false if the memory cannot be read that way.
@@ -214,7 +213,6 @@ void arch_uprobe_slot_image(const struct arch_uprobe *au, unsigned long vaddr,
  * the abort handler, or, if it stays, here once more.
  */
 bool arch_uprobe_flat_code(struct pt_regs *regs);
-bool arch_uprobe_single_steps(const struct pt_regs *regs);
 bool arch_uprobe_mode_ok(const struct arch_uprobe *au, const struct pt_regs *regs);
 bool arch_uprobe_same_text(const struct arch_uprobe *au, unsigned long vaddr, bool *same);
 bool arch_uprobe_emulate(const struct arch_uprobe *au, struct pt_regs *regs);
@@ -267,14 +265,16 @@ bool arch_uprobe_xol_trapped(void);
 void arch_uprobe_fork(const struct arch_uprobe_task *at, struct task_struct *child);
 
 /*
- * Return probes. read: at a function's first instruction, where the return
- * address lies (@slot, a stack address) and what it is. write: puts another one
- * there in place of @old, shadow stack included; 0 or -EFAULT with nothing changed.
+ * Return probes. slot: at a function's first instruction, where the return address
+ * lies, a stack address. peek: what is at @slot now, if that can be read without
+ * sleeping. await: have it there, which may take as long as the program likes.
+ * write: puts another one there in place of @old, shadow stack included; 0 or
+ * -EFAULT with nothing changed.
  * slot_after: just after a return, the stack address that the return address
  * was taken from (by a plain ret; with ret imm16 it is that or lower).
- * peek: what is at @slot now.
  */
-int arch_uretprobe_read(const struct pt_regs *regs, unsigned long *slot, unsigned long *ret);
+unsigned long arch_uretprobe_slot(const struct pt_regs *regs);
+void arch_uretprobe_await(const struct pt_regs *regs);
 int arch_uretprobe_write(const struct pt_regs *regs, unsigned long slot, unsigned long ret,
 			 unsigned long old);
 unsigned long arch_uretprobe_slot_after(const struct pt_regs *regs);
@@ -283,14 +283,17 @@ int arch_uretprobe_peek(const struct pt_regs *regs, unsigned long slot, unsigned
 /*
  * call_before: do these @n bytes end with a call? As many as there are before
  * the place in question, UPROBE_CALL_BYTES at most.
+ * call_ends: is there one in the current process' memory, which has no breakpoints
+ * there, or one of what C libraries and the vdso return from signal handlers by?
  * pops: what the first ret in a function of at most @n bytes releases above the
  * return address.
  * is_restorer: has the current process told the kernel to return from signal
- * handlers by this address? No call is before that.
+ * handlers by this address, and is what is there known for it? No call is before that.
  */
 #define UPROBE_CALL_BYTES		7
 bool arch_uretprobe_call_before(const u8 *bytes, unsigned int n);
 unsigned int arch_uretprobe_pops(const u8 *text, unsigned int n, bool is64);
+bool arch_uretprobe_call_ends(unsigned long addr);
 bool arch_uretprobe_is_restorer(unsigned long addr);
 
 #endif /* _ASM_X86_UPROBES_H */

@@ -129,11 +129,6 @@ bool arch_uprobe_flat_code(struct pt_regs *regs)
 	return insn_get_seg_base(regs, INAT_SEG_REG_CS) == 0;
 }
 
-bool arch_uprobe_single_steps(const struct pt_regs *regs)
-{
-	return regs->flags & X86_EFLAGS_TF;
-}
-
 bool arch_uprobe_long_int3(const u8 *bytes)
 {
 	return bytes[0] == 0xcd && bytes[1] == 3;
@@ -561,6 +556,8 @@ void arch_uprobe_post_xol(const struct arch_uprobe *au, struct arch_uprobe_task 
 	give_back(at, regs);
 	if (au->fixups & UPROBE_FIX_FPU)
 		fix_fpu_pointers(au, vaddr, slot);
+	/* It has been executed: a breakpoint on the next one counts. */
+	regs->flags &= ~X86_EFLAGS_RF;
 	regs->ip = arch_uprobe_behind(au, vaddr);
 }
 

@@ -44,10 +44,16 @@ static int write_ret(const struct pt_regs *regs, unsigned long slot, unsigned lo
 	return put_user((u32)ret, (u32 __user *)slot);
 }
 
-int arch_uretprobe_read(const struct pt_regs *regs, unsigned long *slot, unsigned long *ret)
+unsigned long arch_uretprobe_slot(const struct pt_regs *regs)
 {
-	*slot = is_64bit(regs) ? regs->sp : (u32)regs->sp;
-	return read_ret(regs, *slot, ret);
+	return is_64bit(regs) ? regs->sp : (u32)regs->sp;
+}
+
+void arch_uretprobe_await(const struct pt_regs *regs)
+{
+	unsigned long ret;
+
+	(void)read_ret(regs, arch_uretprobe_slot(regs), &ret);
 }
 
 int arch_uretprobe_write(const struct pt_regs *regs, unsigned long slot, unsigned long ret,
@@ -76,7 +82,12 @@ unsigned long arch_uretprobe_slot_after(const struct pt_regs *regs)
 
 int arch_uretprobe_peek(const struct pt_regs *regs, unsigned long slot, unsigned long *ret)
 {
-	return read_ret(regs, slot, ret);
+	int err;
+
+	pagefault_disable();
+	err = read_ret(regs, slot, ret);
+	pagefault_enable();
+	return err;
 }
 
 /* The bytes of a near indirect call from its opcode on, or 0 if it is none. */
@@ -138,12 +149,43 @@ unsigned int arch_uretprobe_pops(const u8 *text, unsigned int n, bool is64)
 	return 0;
 }
 
+/*
+ * What the C libraries have there: mov or pop, and the system call. Of the first byte
+ * a breakpoint may have taken the place.
+ */
+static bool looks_like_restorer(unsigned long addr)
+{
+	static const u8 rt64[] = { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05 };
+	static const u8 rt64_short[] = { 0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05 };
+	static const u8 rt32[] = { 0xb8, 0xad, 0, 0, 0, 0xcd, 0x80 };
+	static const u8 old32[] = { 0x58, 0xb8, 0x77, 0, 0, 0, 0xcd, 0x80 };
+	u8 now[sizeof(rt64)];
+
+	if (copy_from_user_nofault(now, (u8 __user *)addr, sizeof(now)))
+		return false;
+	return !memcmp(now + 1, rt64 + 1, sizeof(rt64) - 1) ||
+	       !memcmp(now + 1, rt64_short + 1, sizeof(rt64_short) - 1) ||
+	       !memcmp(now + 1, rt32 + 1, sizeof(rt32) - 1) ||
+	       !memcmp(now + 1, old32 + 1, sizeof(old32) - 1);
+}
+
+bool arch_uretprobe_call_ends(unsigned long addr)
+{
+	u8 bytes[UPROBE_CALL_BYTES];
+
+	return (!copy_from_user_nofault(bytes, (u8 __user *)addr - sizeof(bytes), sizeof(bytes)) &&
+		arch_uretprobe_call_before(bytes, sizeof(bytes))) ||
+	       looks_like_restorer(addr);
+}
+
 bool arch_uretprobe_is_restorer(unsigned long addr)
 {
-	struct sighand_struct *sighand = current->sighand;
+	struct sighand_struct *sighand = rcu_dereference_protected(current->sighand, true);
 	bool found = false;
 	int sig;
 
+	if (!looks_like_restorer(addr))
+		return false;
 	spin_lock_irq(&sighand->siglock);
 	for (sig = 0; sig < _NSIG && !found; sig++) {
 		const struct sigaction *sa = &sighand->action[sig].sa;

@@ -287,7 +287,8 @@ static bool access_carefully(const struct pt_regs *regs, const struct access *a,
 		if (likely(!err))
 			return true;
 		*interrupted = err == -EAGAIN;
-		if (*interrupted || !resolve_fault(a, fault_address(a)))
+		if (*interrupted || !resolve_fault(a, fault_address(a)) ||
+		    fatal_signal_pending(current))
 			return false;
 	}
 }

@@ -39,26 +39,45 @@ bool uprobe_read_carefully(const struct pt_regs *regs, unsigned long addr, unsig
 bool uprobe_write_carefully(const struct pt_regs *regs, unsigned long addr, unsigned int width,
 			    bool stack, u64 val, bool *interrupted);
 
-/* Most operands are words, and there: whatever is in the way comes out afterwards. */
-static inline bool uprobe_read_user(const struct pt_regs *regs, unsigned long addr,
-				    unsigned int width, bool stack, u64 *val, bool *interrupted)
+/* Most operands are of 4 or 8 bytes, and there: what is in the way comes out afterwards. */
+static inline bool uprobe_reads(unsigned long addr, unsigned int width, u64 *val)
 {
 	unsigned long word;
+	u32 half;
 
-	if (likely(width == sizeof(word) && !(regs->flags & X86_EFLAGS_AC) &&
-		   !uprobe_in_rseq() && !get_user(word, (unsigned long __user *)addr))) {
+	if (width == sizeof(word)) {
+		if (get_user(word, (unsigned long __user *)addr))
+			return false;
 		*val = word;
 		return true;
 	}
+	if (width != sizeof(half) || get_user(half, (u32 __user *)addr))
+		return false;
+	*val = half;
+	return true;
+}
+
+static inline bool uprobe_writes(unsigned long addr, unsigned int width, u64 val)
+{
+	if (width == sizeof(long))
+		return !put_user((unsigned long)val, (unsigned long __user *)addr);
+	return width == sizeof(u32) && !put_user((u32)val, (u32 __user *)addr);
+}
+
+static inline bool uprobe_read_user(const struct pt_regs *regs, unsigned long addr,
+				    unsigned int width, bool stack, u64 *val, bool *interrupted)
+{
+	if (likely(!(regs->flags & X86_EFLAGS_AC) && !uprobe_in_rseq() &&
+		   uprobe_reads(addr, width, val)))
+		return true;
 	return uprobe_read_carefully(regs, addr, width, stack, val, interrupted);
 }
 
 static inline bool uprobe_write_user(const struct pt_regs *regs, unsigned long addr,
 				     unsigned int width, bool stack, u64 val, bool *interrupted)
 {
-	if (likely(width == sizeof(long) && !(regs->flags & X86_EFLAGS_AC) &&
-		   !uprobe_in_rseq() &&
-		   !put_user((unsigned long)val, (unsigned long __user *)addr)))
+	if (likely(!(regs->flags & X86_EFLAGS_AC) && !uprobe_in_rseq() &&
+		   uprobe_writes(addr, width, val)))
 		return true;
 	return uprobe_write_carefully(regs, addr, width, stack, val, interrupted);
 }

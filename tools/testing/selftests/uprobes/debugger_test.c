@@ -581,7 +581,8 @@ TEST_F(debugger, changes_an_operand)
 TEST_F(debugger, forked_child)
 {
 	int event = SIGTRAP | PTRACE_EVENT_FORK << 8;
-	uint8_t orig = *(const uint8_t *)dbg_nop;
+	/* Volatile: when a probe is in this process too it is another one. */
+	uint8_t orig = *(const volatile uint8_t *)dbg_nop;
 	unsigned long pid;
 
 	for (int probed = 0; probed < 2; probed++) {
@@ -596,7 +597,10 @@ TEST_F(debugger, forked_child)
 		EXPECT_EQ(1000 + SIGTRAP, shared->forked);
 		ASSERT_TRUE(text_put(self->pid, PEEK, dbg_nop, orig));
 		set_ip(self->pid, dbg_nop);
-		EXPECT_EQ(SIGSTOP, go(self->pid, PTRACE_CONT));
+		EXPECT_EQ(SIGSTOP, go(self->pid, PTRACE_CONT))
+			TH_LOG("%s: nop%+ld, %#x there", probed ? "probed" : "plain",
+			       (long)(get_ip(self->pid) - (unsigned long)dbg_nop),
+			       text_byte(self->pid, dbg_nop));
 		if (probed)
 			EXPECT_EQ(2, probe_hits(&self->probe));
 
@@ -650,6 +654,7 @@ static uint8_t *core_text(const char *path, const struct map *m)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	uint8_t *text = malloc(size);
 	bool found = false;
+
 	ElfW(Ehdr) eh;
 	ElfW(Phdr) ph;
 

@@ -207,7 +207,8 @@ static PROBED void schedule(void)
 {
 	fibers(false, true);
 	fibers(true, true);
-	RETURNS(schedule);
+	/* To the bottom of a stack that was made by hand: no call is before that. */
+	MAY_RETURN(schedule, 1);
 }
 
 static uint8_t scheduler_stack[STACK] __attribute__((aligned(64)));
@@ -284,7 +285,8 @@ static PROBED void context_body(int me)
 	for (int i = 0; i < ROUNDS; i++)
 		sum += yield_context(me, 4 + me);
 	printf("context %d: %ld\n", me, sum);
-	RETURNS(context_body);
+	/* The same. */
+	MAY_RETURN(context_body, 1);
 }
 
 SCENARIO(contexts)

@@ -325,12 +325,14 @@ static PROBED long own_return(long x)
 	return x;
 }
 
+static int max_frames = 40;
+
 static _Unwind_Reason_Code print_frame(struct _Unwind_Context *c, void *arg)
 {
 	int *n = arg;
 
 	printf("frame %d: %#lx\n", (*n)++, (unsigned long)_Unwind_GetIP(c));
-	return *n < 40 ? _URC_NO_REASON : _URC_END_OF_STACK;
+	return *n < max_frames ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
 static PROBED long unwinds(long depth)
@@ -348,7 +350,13 @@ static PROBED long unwinds(long depth)
 
 static PROBED void unwinds_signal(int sig)
 {
-	unwinds(2 + (sig == SIGUSR2));
+	long depth = 2 + (sig == SIGUSR2);
+
+	/* In 32 bit it returns into the vdso, where no site can be: not so far. */
+	if (sizeof(long) == 4)
+		max_frames = depth + 2;
+	unwinds(depth);
+	max_frames = 40;
 	RETURNS(unwinds_signal);
 }
 
@@ -376,6 +384,14 @@ SCENARIO(true_return_addresses)
 
 /* ---- return addresses that no call made, and instructions nobody probes ---- */
 
+/* No call is before the address that it returns to, or nothing that can be probed at it. */
+PROBED long unseen(long x);
+PROBED long unseen(long x)
+{
+	MAY_RETURN(unseen, 1);
+	return x + 1;
+}
+
 long pushed_return(long x), rewrites_return(long x);
 asm("	.text\n"
 	"	.type	pushed_return, @function\n"
@@ -385,7 +401,7 @@ asm("	.text\n"
 #ifdef __x86_64__
 	"	lea	1f(%rip), %rax\n"
 	"	push	%rax\n"
-	"	jmp	leaf\n"
+	"	jmp	unseen\n"
 	"	ud2\n"
 	"1:	ret\n"
 	"rewrites_return:\n"
@@ -400,7 +416,7 @@ asm("	.text\n"
 #else
 	"	push	4(%esp)\n"
 	"	push	$1f\n"
-	"	jmp	leaf\n"
+	"	jmp	unseen\n"
 	"	ud2\n"
 	"1:	add	$4, %esp\n"
 	"	ret\n"
@@ -432,8 +448,8 @@ SCENARIO(not_where_a_call_ends)
 	return 0;
 }
 
-PLACE(place_int3, "int3");
-PLACE(place_ud2, "ud2");
+PLACE_OF(place_int3, "unseen", "int3");
+PLACE_OF(place_ud2, "unseen", "ud2");
 
 static volatile int trapped;
 
@@ -517,7 +533,7 @@ TEST(no_functions)
 	ASSERT_EQ(0, scenario_program(&p, path, sizeof(path), "entered_without_a_call"));
 	functions_drop(&p.files[0]);
 	ASSERT_EQ(0, functions_read(&p.files[0], path, never_is_called));
-	EXPECT_LE(2, p.files[0].n);
+	EXPECT_LE(1, p.files[0].n);
 	EXPECT_EQ(0, differences(&p, PROBE_ENTRIES, NULL));
 	EXPECT_EQ(0, differences(&p, PROBE_RETURNS | UNTALLIED, NULL));
 	scenario_drop(&p);
