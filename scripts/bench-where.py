@@ -17,7 +17,7 @@ import sys
 import time
 
 KERNEL_BASE = 1 << 63
-MODULES_BASE = 0xffffffffc0000000
+MODULES_BASE = 0xffffffffa0000000   # an image of 512 MiB, as without KASLR
 ENOUGH = 60 << 20   # bytes of trace
 
 # Where the work on the trap begins: what is before it is the exception's entry.

@@ -267,6 +267,8 @@ static void bench_row(const struct row *row, const struct client *c)
 		die("%s: %s", key, strerror(-err));
 	with = measure(row->run);
 	c->off();
+	/* What it returned to is taken out behind the back of who asked for it. */
+	usleep(300000);
 	result(((double)with - without) / hits, "instructions", "%s", key);
 }
 
