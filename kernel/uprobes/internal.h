@@ -368,7 +368,7 @@ struct xol_area {
  * @area: its fields are under @lock
  * @dead: sites unhashed since the last grace period began (@lock)
  * @aging: sites unhashed before that (@lock)
- * @threads_lock: covers @threads
+ * @threads_lock: covers @threads, and their lists of returns by the trampoline
  * @threads: the threads that have hit a probe here
  * @returns: the returns that are waited for, NULL if there never was one. Set once,
  *	freed when the mm's users are gone
@@ -397,7 +397,7 @@ struct uprobe_mm {
 	struct xol_area		area;
 	struct list_head	dead;
 	struct list_head	aging;
-	spinlock_t		threads_lock;	/* threads */
+	spinlock_t		threads_lock;	/* threads, their return_instances */
 	struct list_head	threads;
 	struct return_table	*returns;
 	atomic_t		pending;

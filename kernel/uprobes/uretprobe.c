@@ -11,9 +11,11 @@
  * but calls that the landing pad has made have overwritten the return address by
  * then, which a ret leaves where it was.
  *
- * Where no site can be planted (memory without a file, text that the program may
- * write, the vdso, an instruction that is refused) the return address is replaced
- * by that of an int3 in the XOL area, the trampoline; or the return is skipped.
+ * A word that is not the address of text behind a call, or of an instruction that is
+ * refused, is taken for something else, and left alone. Where no site can be planted
+ * (memory without a file, text that the program may write, the vdso) the return
+ * address is replaced by that of an int3 in the XOL area, the trampoline; or the
+ * return is skipped.
  */
 #include <linux/mmu_context.h>
 #include <linux/moduleparam.h>

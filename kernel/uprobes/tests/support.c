@@ -98,6 +98,20 @@ unsigned long uprobe_test_map_stack(struct kunit *test, unsigned long bytes)
 	return addr + bytes;
 }
 
+/* The current thread is at the first instruction of a function, @regs->ip. */
+void uprobe_test_enter(struct kunit *test, struct uprobe_thread *t, struct pt_regs *regs)
+{
+	struct uprobe_site *site;
+	int idx;
+
+	idx = srcu_read_lock(&uprobes_srcu);
+	site = site_find(t->um, regs->ip);
+	if (site)
+		uretprobe_enter(site, t, regs, true);
+	srcu_read_unlock(&uprobes_srcu, idx);
+	KUNIT_ASSERT_NOT_NULL(test, site);
+}
+
 /* Of the test's thread, which has an mm by now. */
 struct uprobe_mm *uprobe_test_um(struct kunit *test)
 {

@@ -95,18 +95,9 @@ static void scene_make(struct kunit *test, struct scene *s)
 /* The function is at its first instruction, its return address at @slot. */
 static void enter(struct kunit *test, struct scene *s, int func, unsigned long slot)
 {
-	struct uprobe_site *site;
-	int idx;
-
-	idx = srcu_read_lock(&uprobes_srcu);
-	site = site_find(s->um, s->func[func]);
-	if (site) {
-		s->regs.sp = slot;
-		s->regs.ip = s->func[func];
-		uretprobe_enter(site, s->t, &s->regs, true);
-	}
-	srcu_read_unlock(&uprobes_srcu, idx);
-	KUNIT_ASSERT_NOT_NULL(test, site);
+	s->regs.sp = slot;
+	s->regs.ip = s->func[func];
+	uprobe_test_enter(test, s->t, &s->regs);
 }
 
 static void call(struct kunit *test, struct scene *s, int func, unsigned long slot,

@@ -1086,9 +1086,10 @@ TEST_F(ptraced, breaks_on_execution)
 }
 
 /*
- * Data watchpoints, for processors that have them: QEMU's TCG, after one of some
- * thousands, reports a single step of the first instruction of the kernel's debug
- * exception, which the kernel warns of. So only with -DWATCHPOINTS.
+ * Data watchpoints, for other processors than QEMU's: there the kernel once found a
+ * single step of the first instruction of its own debug exception behind one of them,
+ * and warned, which ends the machine. The cause is not known. So only with
+ * -DWATCHPOINTS.
  */
 #ifdef WATCHPOINTS
 

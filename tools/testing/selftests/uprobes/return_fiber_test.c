@@ -26,20 +26,14 @@ void fiber_start(void);
 	    "	.globl	" #name "\n"			\
 	    "	.type	" #name ", @function\n"		\
 	    #name ":\n"					\
-	    "	push	%rbp\n"				\
-	    "	push	%rbx\n"				\
-	    "	push	%r12\n"				\
-	    "	push	%r13\n"				\
-	    "	push	%r14\n"				\
-	    "	push	%r15\n"				\
+	    "	.irp	r, rbp, rbx, r12, r13, r14, r15\n"	\
+	    "	push	%\\r\n"				\
+	    "	.endr\n"				\
 	    "	mov	%rsp, (%rdi)\n"			\
 	    "	mov	%rsi, %rsp\n"			\
-	    "	pop	%r15\n"				\
-	    "	pop	%r14\n"				\
-	    "	pop	%r13\n"				\
-	    "	pop	%r12\n"				\
-	    "	pop	%rbx\n"				\
-	    "	pop	%rbp\n"				\
+	    "	.irp	r, r15, r14, r13, r12, rbx, rbp\n"	\
+	    "	pop	%\\r\n"				\
+	    "	.endr\n"				\
 	    "	" last "\n"				\
 	    "	.size	" #name ", . - " #name "\n")
 
@@ -60,16 +54,14 @@ asm("	.text\n"
 	    #name ":\n"					\
 	    "	mov	4(%esp), %eax\n"		\
 	    "	mov	8(%esp), %edx\n"		\
-	    "	push	%ebp\n"				\
-	    "	push	%ebx\n"				\
-	    "	push	%esi\n"				\
-	    "	push	%edi\n"				\
+	    "	.irp	r, ebp, ebx, esi, edi\n"	\
+	    "	push	%\\r\n"				\
+	    "	.endr\n"				\
 	    "	mov	%esp, (%eax)\n"			\
 	    "	mov	%edx, %esp\n"			\
-	    "	pop	%edi\n"				\
-	    "	pop	%esi\n"				\
-	    "	pop	%ebx\n"				\
-	    "	pop	%ebp\n"				\
+	    "	.irp	r, edi, esi, ebx, ebp\n"	\
+	    "	pop	%\\r\n"				\
+	    "	.endr\n"				\
 	    "	" last "\n"				\
 	    "	.size	" #name ", . - " #name "\n")
 
