@@ -8,8 +8,8 @@ Cases come from two places: the KUnit cases from the console log, by the
 kernel's own kunit.py; the cases of the test programs from tests.log, which is
 also cut into one file per program. A program that ends otherwise than its
 cases say, or that announces more cases than it reports, is a failure of its
-own. So is a run that the machine did not survive. Prints what failed, a line a
-run, and last "N passed, N failed, N skipped". Exit status 0 only without
+own. So is a run that the machine did not survive. Prints what failed, with what
+the program said about it, a line a run, and last "N passed, N failed, N skipped". Exit status 0 only without
 failures and with at least one case passed.
 """
 import os
@@ -18,6 +18,7 @@ import subprocess
 import sys
 
 SKIP_EXIT = "exit 4"
+REASONS = 8     # lines of a program that are shown for a failure
 
 
 class Count:
@@ -67,7 +68,7 @@ def kunit(tree, run, count):
 def program(run, name, lines, end, count):
     mine = Count()
     plan = None
-    for line in lines:
+    for i, line in enumerate(lines):
         m = re.match(r"1\.\.(\d+)", line)
         if m:
             plan = int(m.group(1))
@@ -80,9 +81,13 @@ def program(run, name, lines, end, count):
             mine.passed += 1
         else:
             fail(mine, run, "%s:%s" % (name, m.group(2)))
+            for reason in [r for r in lines[max(0, i - REASONS):i] if not r.startswith("ok")]:
+                print("     | " + reason)
     seen = mine.passed + mine.failed + mine.skipped
     if end is None:
         fail(mine, run, "%s: did not end" % name)
+        for reason in lines[-REASONS:]:
+            print("     | " + reason)
     elif end == "exit 0":
         if not seen and plan is None:
             mine.passed += 1

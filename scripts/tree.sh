@@ -86,7 +86,8 @@ install_stage() {
 			[ ! -f "$STOCK/$f" ] || ln "$STOCK/$f" "$TREE/$f"
 		done
 	fi
-	rsync -rlp --checksum --out-format='  %n' "$STAGE/" "$TREE/" | { grep -v '/$' || true; }
+	rsync -rlp --checksum --out-format='  %n' "$STAGE/" "$TREE/" | { grep -v '/$' || true; } |
+		awk 'NR <= 20 { print } END { if (NR > 20) print "  ... and " NR - 20 " more" }'
 	while read -r f; do rm -f "$TREE/$f"; done <"$OUT/.gone"
 	mv "$OUT/.new" "$LISTED"
 	rm -f "$OUT/.gone" "$OUT/.overlay" "$OUT/.patched" "$OUT/patch.log"
