@@ -502,12 +502,20 @@ static enum uprobe_refusal group4(struct arch_uprobe *au, const struct decoded *
 	return slot_modrm(au, d, true);		/* inc, dec */
 }
 
+static enum uprobe_refusal inc_dec(struct arch_uprobe *au, const struct decoded *d)
+{
+	if (is_mem(d) || !plain(d) || d->width < 4)
+		return slot_modrm(au, d, true);
+	au->reg = reg_offset(modrm_rm(d));
+	return emulate(au, d->reg ? EMU_DEC : EMU_INC, d->width);
+}
+
 static enum uprobe_refusal group5(struct arch_uprobe *au, const struct decoded *d)
 {
 	switch (d->reg) {
 	case 0:
 	case 1:
-		return slot_modrm(au, d, true);	/* inc, dec */
+		return inc_dec(au, d);
 	case 2:
 		return branch_rm(au, d, EMU_CALL_MEM, EMU_CALL_REG);
 	case 4:

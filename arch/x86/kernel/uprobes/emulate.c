@@ -57,21 +57,24 @@ static u64 get_reg(const struct emu *e, u8 offset, unsigned int width)
 {
 	const void *reg = reg_at(e, offset);
 
+	if (likely(width == sizeof(long)))
+		return *(const unsigned long *)reg;
 	switch (width) {
 	case 1:
 		return *(const u8 *)reg;
 	case 2:
 		return *(const u16 *)reg;
-	case 4:
-		return *(const u32 *)reg;
 	default:
-		return *(const unsigned long *)reg;
+		return *(const u32 *)reg;
 	}
 }
 
 static void set_reg(const struct emu *e, u8 offset, u64 val, unsigned int width)
 {
-	insn_assign_reg(reg_at(e, offset), val, width);
+	if (likely(width == sizeof(long)))
+		*reg_at(e, offset) = val;
+	else
+		insn_assign_reg(reg_at(e, offset), val, width);
 }
 
 static u64 low_part(u64 val, unsigned int width)
@@ -529,10 +532,15 @@ static bool emu_store_imm(struct emu *e)
 	    : [d] "+q" (d), [flags] "=r" (flags) : [s] "q" (s) : "cc")
 
 #define DEFINE_ALU(name)						\
-static unsigned long alu_##name(u64 *dst, u64 src, unsigned int width)	\
+static inline unsigned long alu_##name(u64 *dst, u64 src, unsigned int width) \
 {									\
 	unsigned long d = *dst, s = src, flags;				\
 									\
+	if (likely(width == sizeof(long))) {				\
+		ALU(#name " %[s], %[d]");				\
+		*dst = d;						\
+		return flags;						\
+	}								\
 	switch (width) {						\
 	case 1:								\
 		ALU(#name " %b[s], %b[d]");				\
@@ -540,11 +548,8 @@ static unsigned long alu_##name(u64 *dst, u64 src, unsigned int width)	\
 	case 2:								\
 		ALU(#name " %w[s], %w[d]");				\
 		break;							\
-	case 4:								\
-		ALU(#name " %k[s], %k[d]");				\
-		break;							\
 	default:							\
-		ALU(#name " %[s], %[d]");				\
+		ALU(#name " %k[s], %k[d]");				\
 		break;							\
 	}								\
 	*dst = d;							\
@@ -586,6 +591,22 @@ DEFINE_ARITH(or)
 DEFINE_ARITH(and)
 DEFINE_ARITH(sub)
 DEFINE_ARITH(xor)
+
+/* By 1, and the carry stays as it is. */
+#define DEFINE_COUNT(name, alu)						\
+static bool emu_##name(struct emu *e)					\
+{									\
+	u64 dst = get_reg(e, e->au->reg, e->au->width);			\
+	unsigned long flags = alu(&dst, 1, e->au->width);		\
+									\
+	set_arith_flags(e, (flags & ~X86_EFLAGS_CF) |			\
+			   (e->regs->flags & X86_EFLAGS_CF));		\
+	set_reg(e, e->au->reg, dst, e->au->width);			\
+	return true;							\
+}
+
+DEFINE_COUNT(inc, alu_add)
+DEFINE_COUNT(dec, alu_sub)
 
 static bool emu_cmp(struct emu *e)
 {
@@ -668,6 +689,8 @@ static bool (* const emulators[])(struct emu *e) = {
 	[EMU_AND]	= emu_and,
 	[EMU_SUB]	= emu_sub,
 	[EMU_XOR]	= emu_xor,
+	[EMU_INC]	= emu_inc,
+	[EMU_DEC]	= emu_dec,
 	[EMU_CMP]	= emu_cmp,
 	[EMU_TEST]	= emu_test,
 	[EMU_CMP_MEM]	= emu_cmp_mem,

@@ -74,6 +74,8 @@ enum uprobe_emu {
 	EMU_AND,
 	EMU_SUB,
 	EMU_XOR,
+	EMU_INC,
+	EMU_DEC,
 	EMU_CMP,
 	EMU_TEST,
 	EMU_CMP_MEM,		/* memory with @reg, or @imm if that is UPROBE_MEM_NONE */
