@@ -38,12 +38,7 @@ const char *const uprobe_stat_name[UPROBE_STATS] = {
 	[UPROBE_STAT_TRAMPOLINES] = "trampolines",
 };
 
-struct uprobe_counts {
-	u64 drop[UPROBE_DROPS];
-	u64 stat[UPROBE_STATS];
-};
-
-static DEFINE_PER_CPU(struct uprobe_counts, uprobe_counts);
+DEFINE_PER_CPU(struct uprobe_counts, uprobe_counts);
 
 /**
  * uprobe_drop - count what is not done
@@ -57,15 +52,6 @@ void uprobe_drop(struct probepoint *pp, enum uprobe_drop why)
 	this_cpu_inc(uprobe_counts.drop[why]);
 	if (pp)
 		atomic_inc(&pp->drops[why]);
-}
-
-/**
- * uprobe_stat_inc - count what is done
- * @what: the counter
- */
-void uprobe_stat_inc(enum uprobe_stat what)
-{
-	this_cpu_inc(uprobe_counts.stat[what]);
 }
 
 /**

@@ -49,7 +49,7 @@ static void adopt_range(struct uprobe_mm *um, struct vm_area_struct *vma,
 			uprobe_drop(pp, UPROBE_DROP_NOMEM);
 		else if (site)
 			/* Whether it is wanted here is for its first hit to ask. */
-			WRITE_ONCE(site->stale, true);
+			site_mark_stale(site);
 		probepoint_put(pp);
 	}
 	probed_file_put(file);

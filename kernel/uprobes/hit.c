@@ -27,6 +27,7 @@
 #include <linux/uaccess.h>
 
 #include "internal.h"
+#include "site.h"
 
 /* ------------------------------------------------------------ the slot */
 
@@ -198,7 +199,7 @@ enum trap_owner {
  * The address has no site, or one that must be looked at first: after fork(),
  * after a change of the mapping, or because somebody else put int3 there.
  */
-static enum trap_owner look_closer(unsigned long vaddr, struct uprobe_site **found)
+static noinline enum trap_owner look_closer(unsigned long vaddr, struct uprobe_site **found)
 {
 	struct mm_struct *mm = current->mm;
 	enum trap_owner owner = TRAP_GONE;
@@ -266,7 +267,7 @@ unlock:
  * was analysed? If the text was changed behind it, put back the first byte and
  * leave the program alone.
  */
-static bool text_still_ours(struct uprobe_site *site)
+static noinline bool text_still_ours(struct uprobe_site *site)
 {
 	struct mm_struct *mm = current->mm;
 	bool same;
@@ -293,7 +294,7 @@ static bool text_still_ours(struct uprobe_site *site)
 }
 
 /* Take the breakpoint out of this mm: the hit cannot be got past. */
-static void back_out(struct uprobe_site *site, enum uprobe_drop why)
+static noinline void back_out(struct uprobe_site *site, enum uprobe_drop why)
 {
 	struct mm_struct *mm = current->mm;
 
@@ -311,7 +312,7 @@ static void back_out(struct uprobe_site *site, enum uprobe_drop why)
 /* -------------------------------------------------------------- handlers */
 
 /* Every handler wants out of this mm: check with the filters, and go. */
-static void withdraw(struct uprobe_site *site)
+static noinline void withdraw(struct uprobe_site *site)
 {
 	struct mm_struct *mm = current->mm;
 	struct probepoint *pp = site->pp;
@@ -328,37 +329,43 @@ static void withdraw(struct uprobe_site *site)
 	mutex_unlock(&pp->file->lock);
 }
 
+/* What the handlers of a hit were like, together */
+#define HANDLERS_ANY	1
+#define HANDLERS_STAY	2	/* one of them does not want out of this mm */
+#define HANDLERS_RETURN	4	/* one of them waits for the return */
+
 /* Returns true if the return from here is wanted. */
 static bool call_handlers(struct uprobe_site *site, struct uprobe_thread *t,
 			  struct pt_regs *regs)
 {
-	bool want_return = false, stay = false, any = false;
 	struct probepoint *pp = site->pp;
+	unsigned int seen = 0;
 	struct uprobe *u;
 
 	this_cpu_inc(*pp->hits);
+	/* Functions return to it, no more. */
+	if (list_empty(&pp->uprobes))
+		return false;
 	t->pub.auprobe = (struct arch_uprobe *)site->insn;
 	t->in_handler = true;
 	list_for_each_entry_srcu(u, &pp->uprobes, node, srcu_read_lock_held(&uprobes_srcu)) {
-		int ret = 0;
-
 		if (unlikely(u->only) && u->only != current->mm)
 			continue;
-		if (u->handler)
-			ret = u->handler(u, regs);
-		want_return |= !!u->ret_handler;
-		stay |= !(ret & UPROBE_HANDLER_REMOVE);
-		any = true;
+		seen |= HANDLERS_ANY;
+		if (!u->handler || !(u->handler(u, regs) & UPROBE_HANDLER_REMOVE))
+			seen |= HANDLERS_STAY;
+		if (u->ret_handler)
+			seen |= HANDLERS_RETURN;
 	}
 	t->in_handler = false;
 	t->pub.auprobe = NULL;
 
-	if (unlikely(any && !stay)) {
+	if (unlikely((seen & (HANDLERS_ANY | HANDLERS_STAY)) == HANDLERS_ANY)) {
 		if (!(site->returns && retpoint_is(pp)))
 			withdraw(site);
 		return false;
 	}
-	return want_return && instruction_pointer(regs) == site->vaddr;
+	return (seen & HANDLERS_RETURN) && instruction_pointer(regs) == site->vaddr;
 }
 
 /*
@@ -366,8 +373,8 @@ static bool call_handlers(struct uprobe_site *site, struct uprobe_thread *t,
  * process likes: that is not waited for as a reader. The site stays as long as it is
  * named, that is until hit() is done with it. Returns the new index of the reader.
  */
-static int enter_late(struct uprobe_site *site, struct uprobe_thread *t, struct pt_regs *regs,
-		      int idx)
+static noinline int enter_late(struct uprobe_site *site, struct uprobe_thread *t,
+			       struct pt_regs *regs, int idx)
 {
 	WRITE_ONCE(t->site, site);
 	srcu_read_unlock(&uprobes_srcu, idx);
@@ -413,69 +420,138 @@ static bool stopped_here(struct uprobe_thread *t, struct pt_regs *regs)
 
 /* ------------------------------------------------------------------ hits */
 
+/*
+ * The thread has trapped while it was in a slot, as far as was known. Returns true if
+ * that was the int3 behind a stepped copy, and no hit.
+ */
+static noinline bool trapped_in_slot(struct uprobe_thread *t, struct pt_regs *regs,
+				     enum uprobe_place place)
+{
+	unsigned long vaddr = uprobe_get_swbp_addr(regs);
+
+	if (place == UPROBE_BEHIND) {
+		uprobe_stat_inc(UPROBE_STAT_SECOND_TRAPS);
+		return true;
+	}
+	/* A jump to the int3 that ends the slot before. */
+	abort_copy(t, regs);
+	instruction_pointer_set(regs, vaddr + UPROBE_SWBP_INSN_SIZE);
+	return false;
+}
+
+/*
+ * The address has no site, as far as is known, or one that something is special about.
+ * Returns the site of which this is a hit; NULL if the thread goes on where @regs say;
+ * an ERR_PTR if the trap is the program's own.
+ */
+static noinline struct uprobe_site *find_slowly(struct uprobe_mm *um, struct uprobe_site *site,
+						struct uprobe_thread *t, struct pt_regs *regs)
+{
+	unsigned long vaddr = uprobe_get_swbp_addr(regs);
+	bool flat = arch_uprobe_flat_code(regs);
+	enum trap_owner owner;
+
+	if (!site && um && vaddr == READ_ONCE(um->area.vaddr))
+		goto trampoline;
+	if (!site || !site_usable(site)) {
+		/* In a segment with a base ip is no address: the program's own business. */
+		owner = flat ? look_closer(vaddr, &site) : TRAP_PROGRAM;
+		/* xol_area_drop() hides the trampoline while it looks, under mmap_lock. */
+		um = uprobe_mm_of(current->mm);
+		if (owner == TRAP_PROGRAM && um && vaddr == READ_ONCE(um->area.vaddr))
+			goto trampoline;
+		if (owner == TRAP_PROGRAM)
+			return ERR_PTR(-ENOENT);
+		if (owner == TRAP_GONE) {
+			instruction_pointer_set(regs, vaddr);
+			return NULL;
+		}
+	}
+	/* If it is not ours any more: execute what is there now. */
+	if (READ_ONCE(site->loose) && arch_uprobe_mode_ok(site->insn, regs) &&
+	    !text_still_ours(site)) {
+		instruction_pointer_set(regs, vaddr);
+		return NULL;
+	}
+	return site;
+
+trampoline:
+	return flat && uretprobe_return(um, t, regs) ? NULL : ERR_PTR(-ENOENT);
+}
+
+/* Returns false if the trap is the program's own. */
+static noinline bool wrong_mode(struct uprobe_site *site, struct pt_regs *regs)
+{
+	if (!arch_uprobe_flat_code(regs))
+		return false;
+	instruction_pointer_set(regs, uprobe_get_swbp_addr(regs));
+	back_out(site, UPROBE_DROP_MODE);
+	return true;
+}
+
+/*
+ * The thread may sleep in it for as long as it likes, or exec: neither as a reader nor
+ * with a site that is named.
+ */
+static noinline bool enter_syscall(struct uprobe_site *site, struct uprobe_thread *t,
+				   struct pt_regs *regs, int idx)
+{
+	struct arch_uprobe insn = *site->insn;
+
+	/* Pairs with uprobe_threads_name_site(). */
+	smp_store_release(&t->site, NULL);
+	srcu_read_unlock(&uprobes_srcu, idx);
+	arch_uprobe_syscall(&insn, regs);
+	return true;
+}
+
+/* Interrupted in a restartable sequence: as if it went to user mode, and once more. */
+static noinline void emulate_again(struct uprobe_site *site, struct uprobe_thread *t,
+				   struct pt_regs *regs)
+{
+	do {
+		resume_user_mode_work(regs);
+		if (instruction_pointer(regs) != site->vaddr)
+			return;
+		if (signal_pending(current)) {
+			stop_here(t, regs);
+			return;
+		}
+	} while (!arch_uprobe_emulate(site->insn, regs));
+}
+
 /* Returns false if the trap is the program's own. */
 static bool hit(struct uprobe_mm *um, struct pt_regs *regs)
 {
 	unsigned long vaddr = uprobe_get_swbp_addr(regs);
 	struct uprobe_thread *t = uprobe_thread_of(current);
 	struct uprobe_site *site = NULL;
-	enum trap_owner owner;
 	bool ours = true;
 	int idx;
 
-	/* The int3 behind a stepped copy? A boosted one has just been left. */
+	/* A boosted copy has just been left, as a rule. */
 	if (t && t->state != THREAD_OUT) {
 		enum uprobe_place place = settle(t, regs);
 
-		if (place == UPROBE_BEHIND) {
-			uprobe_stat_inc(UPROBE_STAT_SECOND_TRAPS);
+		if (unlikely(place != UPROBE_ELSEWHERE) && trapped_in_slot(t, regs, place))
 			return true;
-		}
-		if (unlikely(place == UPROBE_BEFORE)) {
-			/* A jump to the int3 that ends the slot before. */
-			abort_copy(t, regs);
-			instruction_pointer_set(regs, vaddr + UPROBE_SWBP_INSN_SIZE);
-		}
 	}
 
 	idx = srcu_read_lock(&uprobes_srcu);
-	if (likely(um)) {
-		site = site_find(um, vaddr);
-		if (unlikely(!site && vaddr == READ_ONCE(um->area.vaddr))) {
-			ours = arch_uprobe_flat_code(regs) && uretprobe_return(um, t, regs);
+	if (likely(um))
+		site = site_look_up(um, vaddr);
+	if (unlikely(!site || READ_ONCE(site->special))) {
+		site = find_slowly(um, site, t, regs);
+		if (IS_ERR_OR_NULL(site)) {
+			ours = !site;
 			goto out;
 		}
 	}
-
-	if (unlikely(!site || READ_ONCE(site->stale) || READ_ONCE(site->state) != SITE_PLANTED)) {
-		/* In a segment with a base ip is no address: the program's own business. */
-		owner = arch_uprobe_flat_code(regs) ? look_closer(vaddr, &site) : TRAP_PROGRAM;
-		/* xol_area_drop() hides the trampoline while it looks, under mmap_lock. */
-		um = uprobe_mm_of(current->mm);
-		if (owner == TRAP_PROGRAM && um && vaddr == READ_ONCE(um->area.vaddr)) {
-			ours = arch_uprobe_flat_code(regs) && uretprobe_return(um, t, regs);
-			goto out;
-		}
-		if (owner != TRAP_OURS) {
-			ours = owner == TRAP_GONE;
-			if (ours)
-				instruction_pointer_set(regs, vaddr);
-			goto out;
-		}
-	}
-
 	if (unlikely(!arch_uprobe_mode_ok(site->insn, regs))) {
-		ours = arch_uprobe_flat_code(regs);
-		if (ours) {
-			instruction_pointer_set(regs, vaddr);
-			back_out(site, UPROBE_DROP_MODE);
-		}
+		ours = wrong_mode(site, regs);
 		goto out;
 	}
 	instruction_pointer_set(regs, vaddr);
-	/* If not: execute what is there now. */
-	if (unlikely(READ_ONCE(site->loose)) && !text_still_ours(site))
-		goto out;
 
 	if (unlikely(!t))
 		t = uprobe_thread_get(site->um);
@@ -508,33 +584,17 @@ static bool hit(struct uprobe_mm *um, struct pt_regs *regs)
 		goto out;
 	}
 
+	if (site->insn->strategy == UPROBE_SYSCALL)
+		return enter_syscall(site, t, regs, idx);
 	/*
 	 * What follows may wait for user memory, for as long as another process
 	 * likes: not as a reader. The site stays as long as it is named.
 	 */
-	if (site->insn->strategy == UPROBE_SYSCALL) {
-		/* And that may exec, so not even with a name. */
-		struct arch_uprobe insn = *site->insn;
-
-		/* Pairs with uprobe_threads_name_site(). */
-		smp_store_release(&t->site, NULL);
-		srcu_read_unlock(&uprobes_srcu, idx);
-		arch_uprobe_syscall(&insn, regs);
-		return true;
-	}
 	WRITE_ONCE(t->site, site);
 	srcu_read_unlock(&uprobes_srcu, idx);
 	if (site->insn->strategy == UPROBE_EMULATE) {
-		/* Interrupted in a restartable sequence: as if it went to user mode. */
-		while (unlikely(!arch_uprobe_emulate(site->insn, regs))) {
-			resume_user_mode_work(regs);
-			if (instruction_pointer(regs) != vaddr)
-				break;
-			if (signal_pending(current)) {
-				stop_here(t, regs);
-				break;
-			}
-		}
+		if (unlikely(!arch_uprobe_emulate(site->insn, regs)))
+			emulate_again(site, t, regs);
 	} else {
 		if (enter_slot(site, t, regs))
 			return true;

@@ -36,7 +36,7 @@ static void look_for_moved(struct uprobe_mm *um, struct probepoint *pp)
 		    text_look(um->mm, site->vaddr, site->insn) != TEXT_ORIGINAL)
 			continue;
 		um->inherited = true;
-		WRITE_ONCE(site->stale, true);
+		site_mark_stale(site);
 		WRITE_ONCE(um->any_stale, true);
 		reclaim_kick(um);
 	}
@@ -294,7 +294,7 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 	case -EINTR:
 	case -ENOMEM:
 		/* Not known: for the next one who looks. */
-		WRITE_ONCE(site->stale, true);
+		site_mark_stale(site);
 		WRITE_ONCE(um->any_stale, true);
 		break;
 	case TEXT_PLANTED:
@@ -357,9 +357,14 @@ void revalidate_stale(struct uprobe_mm *um)
 
 /* ------------------------------------------------------------ everywhere */
 
+/*
+ * A mapping of a file that was seen in its i_mmap tree, and has to be found again when
+ * mmap_lock of its mm is held.
+ */
 struct mapping_ref {
 	struct mm_struct *mm;
-	unsigned long vaddr;
+	unsigned long start, end;
+	pgoff_t pgoff;			/* of @start */
 };
 
 struct mapping_list {
@@ -374,29 +379,58 @@ static void put_mappings(struct mapping_list *list)
 		mmput(list->ref[--list->n].mm);
 }
 
-/* All mms that map the instruction; @skipped counts those that cannot be probed. */
-static int find_mappings(struct probepoint *pp, struct mapping_list *list, unsigned int *skipped)
+/* How many of these, which are in the order of their offsets, lie in front of @offset? */
+static unsigned int points_before(struct probepoint **pps, unsigned int n, loff_t offset)
 {
-	struct address_space *mapping = pp->file->inode->i_mapping;
-	pgoff_t pgoff = pp->offset >> PAGE_SHIFT;
+	unsigned int low = 0, mid;
+
+	while (low < n) {
+		mid = low + (n - low) / 2;
+		if (pps[mid]->offset < offset)
+			low = mid + 1;
+		else
+			n = mid;
+	}
+	return low;
+}
+
+static unsigned int points_before_page(struct probepoint **pps, unsigned int n, pgoff_t pgoff)
+{
+	return points_before(pps, n, (loff_t)pgoff << PAGE_SHIFT);
+}
+
+/*
+ * All mappings in which one of the @n probepoints may be planted. Those in others are
+ * counted, if @count says so.
+ */
+static int find_mappings(struct probepoint **pps, unsigned int n, struct mapping_list *list,
+			 bool count)
+{
+	struct address_space *mapping = pps[0]->file->inode->i_mapping;
+	pgoff_t first = pps[0]->offset >> PAGE_SHIFT;
+	pgoff_t last = pps[n - 1]->offset >> PAGE_SHIFT;
 
 	for (;;) {
 		struct vm_area_struct *vma;
 		struct mapping_ref *more;
-		unsigned int found = 0;
+		unsigned int i, found = 0;
 
-		*skipped = 0;
 		/* No allocation in here: reclaim takes this lock. */
 		i_mmap_lock_read(mapping);
-		vma_interval_tree_foreach(vma, &mapping->i_mmap, pgoff, pgoff) {
-			if (!text_vma_could(vma)) {
-				*skipped += !!(vma->vm_flags & VM_EXEC);
+		vma_interval_tree_foreach(vma, &mapping->i_mmap, first, last) {
+			i = points_before_page(pps, n, vma->vm_pgoff);
+			if (i == points_before_page(pps, n, vma->vm_pgoff + vma_pages(vma)))
 				continue;
-			}
+			if (!text_vma_could(vma) && !(count && (vma->vm_flags & VM_EXEC)))
+				continue;
 			if (found++ >= list->room || !mmget_not_zero(vma->vm_mm))
 				continue;
-			list->ref[list->n].mm = vma->vm_mm;
-			list->ref[list->n++].vaddr = vma_vaddr_of(vma, pp->offset);
+			list->ref[list->n++] = (struct mapping_ref) {
+				.mm = vma->vm_mm,
+				.start = vma->vm_start,
+				.end = vma->vm_end,
+				.pgoff = vma->vm_pgoff,
+			};
 		}
 		i_mmap_unlock_read(mapping);
 		if (found <= list->room)
@@ -418,79 +452,147 @@ static bool mm_is_unstable(struct mm_struct *mm)
 	return check_stable_address_space(mm);
 }
 
-/* The mapping that was seen at @ref, now that its mmap_lock is held; or NULL. */
+static unsigned long ref_vaddr(const struct mapping_ref *ref, const struct probepoint *pp)
+{
+	return ref->start + (pp->offset - ((loff_t)ref->pgoff << PAGE_SHIFT));
+}
+
+/* The mapping of @pp that was seen at @ref, now that its mmap_lock is held; or NULL. */
 static struct vm_area_struct *mapping_now(struct probepoint *pp, const struct mapping_ref *ref)
 {
+	unsigned long vaddr = ref_vaddr(ref, pp);
 	struct vm_area_struct *vma;
 
-	vma = vma_lookup(ref->mm, ref->vaddr);
-	if (!vma || !text_vma_could(vma) || file_inode(vma->vm_file) != pp->file->inode ||
-	    vma_offset_of(vma, ref->vaddr) != pp->offset)
+	vma = vma_lookup(ref->mm, vaddr);
+	if (!vma || !vma->vm_file || file_inode(vma->vm_file) != pp->file->inode ||
+	    vma_offset_of(vma, vaddr) != pp->offset)
 		return NULL;
 	return vma;
 }
 
-/**
- * insert_everywhere - plant a probepoint in every mm that wants it
- * @pp: held, its uprobes are listed; @pp->file->lock held
- *
- * Context: may sleep; takes mmap_lock of others.
- * Return: 0 or -ENOMEM, with some planted.
+/* One pass over what a batch of probepoints, all of one file, is to be done in. */
+struct walk {
+	struct probepoint **pps;	/* in the order of their offsets */
+	unsigned int n;
+	bool first;			/* the first one of several */
+	bool again;			/* something was done: there may be children to see */
+	int (*visit)(struct walk *w, struct probepoint *pp, struct vm_area_struct *vma,
+		     unsigned long vaddr);
+};
+
+/* Others may wait for mmap_lock: after each page it is theirs. */
+static void let_others(struct mm_struct *mm)
+{
+	if (!need_resched() && !mmap_lock_is_contended(mm))
+		return;
+	mmap_write_unlock(mm);
+	cond_resched();
+	mmap_write_lock(mm);
+}
+
+/*
+ * The probepoints of @w in one mapping, of which the mm wants some, or not, as @wanted
+ * says: the lock is taken if there are any.
  */
-int insert_everywhere(struct probepoint *pp)
+static int walk_mapping(struct walk *w, const struct mapping_ref *ref, bool wanted)
+{
+	unsigned int i = points_before_page(w->pps, w->n, ref->pgoff);
+	unsigned int end = points_before_page(w->pps, w->n, ref->pgoff +
+					      ((ref->end - ref->start) >> PAGE_SHIFT));
+	struct vm_area_struct *vma;
+	bool locked = false;
+	loff_t page = -1;
+	int err = 0;
+
+	for (; i < end && !err; i++) {
+		struct probepoint *pp = w->pps[i];
+
+		if (probepoint_wanted(pp, ref->mm) != wanted)
+			continue;
+		if (!locked)
+			mmap_write_lock(ref->mm);
+		else if (pp->offset >> PAGE_SHIFT != page)
+			let_others(ref->mm);
+		locked = true;
+		page = pp->offset >> PAGE_SHIFT;
+		if (mm_is_unstable(ref->mm))
+			break;
+		vma = mapping_now(pp, ref);
+		if (vma)
+			err = w->visit(w, pp, vma, ref_vaddr(ref, pp));
+		else
+			/* It may have forked before that. */
+			w->again = true;
+	}
+	if (locked)
+		mmap_write_unlock(ref->mm);
+	return err;
+}
+
+static int walk_mappings(struct walk *w, bool wanted)
 {
 	struct mapping_list list = { };
-	unsigned int skipped, i, walk = 0;
-	bool planted;
+	unsigned int i;
 	int err;
 
-	lockdep_assert_held(&pp->file->lock);
+	lockdep_assert_held(&w->pps[0]->file->lock);
+	w->first = true;
 	do {
-		planted = false;
-		err = find_mappings(pp, &list, &skipped);
-		while (!walk && !err && skipped--)
-			uprobe_drop(pp, UPROBE_DROP_MAPPING);
+		w->again = false;
+		err = find_mappings(w->pps, w->n, &list, wanted && w->first);
 		for (i = 0; i < list.n && !err; i++) {
-			struct mapping_ref *ref = &list.ref[i];
-			struct vm_area_struct *vma;
-
-			if (!probepoint_wanted(pp, ref->mm))
-				continue;
-			mmap_write_lock(ref->mm);
-			vma = mapping_now(pp, ref);
-			if (mm_is_unstable(ref->mm))
-				;
-			else if (!vma)
-				/* It may have forked before that. */
-				planted = true;
-			else if (text_vma_ok(vma))
-				err = insert_site(pp, vma, ref->vaddr, !walk, &planted);
-			else if (!walk && (vma->vm_flags & VM_EXEC))
-				uprobe_drop(pp, UPROBE_DROP_MAPPING);
-			mmap_write_unlock(ref->mm);
+			err = walk_mapping(w, &list.ref[i], wanted);
+			cond_resched();
 		}
 		put_mappings(&list);
-		cond_resched();
-		walk++;
-	} while (planted && !err);
+		w->first = false;
+	} while (w->again && !err);
 	kvfree(list.ref);
 	return err;
 }
 
-/*
- * In one mm, whose mmap_lock is held for writing. Returns true if a breakpoint was
- * taken out.
- */
-static bool remove_from_mm(struct probepoint *pp, struct mm_struct *mm, unsigned long vaddr)
+static int insert_visit(struct walk *w, struct probepoint *pp, struct vm_area_struct *vma,
+			unsigned long vaddr)
 {
-	struct uprobe_mm *um = uprobe_mm_get(mm);
-	struct uprobe_site *site;
-	bool removed = false;
+	if (text_vma_ok(vma))
+		return insert_site(pp, vma, vaddr, w->first, &w->again);
+	if (w->first && (vma->vm_flags & VM_EXEC))
+		uprobe_drop(pp, UPROBE_DROP_MAPPING);
+	return 0;
+}
 
+/**
+ * insert_everywhere - plant probepoints in every mm that wants them
+ * @pps: probepoints of one file in the order of their offsets, held, their uprobes
+ *	listed; the lock of the file is held
+ * @n: how many, at least one
+ *
+ * Context: may sleep; takes mmap_lock of others.
+ * Return: 0 or -ENOMEM, with some planted.
+ */
+int insert_everywhere(struct probepoint **pps, unsigned int n)
+{
+	struct walk w = { .pps = pps, .n = n, .visit = insert_visit };
+
+	return walk_mappings(&w, true);
+}
+
+/* In one mm, whose mmap_lock is held for writing. */
+static int remove_visit(struct walk *w, struct probepoint *pp, struct vm_area_struct *vma,
+			unsigned long vaddr)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	struct uprobe_site *site;
+	struct uprobe_mm *um;
+
+	/* Under the lock: uprobe_mmap() may be at it. */
+	if (!text_vma_could(vma) || !test_bit(MMF_HAS_UPROBES, &mm->flags))
+		return 0;
+	um = uprobe_mm_get(mm);
 	if (!um) {
 		if (!retpoint_is(pp))
 			text_restore(mm, vaddr, &pp->insn[is_64bit_mm(mm)]);
-		return false;
+		return 0;
 	}
 	mutex_lock(&um->lock);
 	site = site_find(um, vaddr);
@@ -499,72 +601,54 @@ static bool remove_from_mm(struct probepoint *pp, struct mm_struct *mm, unsigned
 	/* A breakpoint that came with fork() may be returned to. */
 	if (!site && !retpoint_is(pp))
 		site = adopt_site(um, pp, vaddr);
-	if (site && site->pp == pp && site->returns && retpoint_is(pp)) {
-		refctr_dec(site);
-	} else if (site && site->pp == pp) {
-		removed = site->state == SITE_PLANTED;
-		remove_site(site);
-		removed = removed && !site_find(um, vaddr);
+	if (!IS_ERR_OR_NULL(site) && site->pp == pp) {
+		if (site->returns && retpoint_is(pp)) {
+			refctr_dec(site);
+		} else if (site->state == SITE_PLANTED) {
+			remove_site(site);
+			w->again |= !site_find(um, vaddr);
+		} else {
+			remove_site(site);
+		}
 	}
 	mutex_unlock(&um->lock);
-	return removed;
+	return 0;
 }
 
-static void remove_walks(struct probepoint *pp)
+static void remove_walks(struct probepoint **pps, unsigned int n)
 {
-	struct mapping_list list = { };
-	unsigned int skipped, i;
-	bool again;
+	struct walk w = { .pps = pps, .n = n, .visit = remove_visit };
 
-	do {
-		again = false;
-		/* Without memory the sites stay; they do no harm without uprobes. */
-		if (find_mappings(pp, &list, &skipped))
-			break;
-		for (i = 0; i < list.n; i++) {
-			struct mapping_ref *ref = &list.ref[i];
-
-			if (probepoint_wanted(pp, ref->mm))
-				continue;
-			mmap_write_lock(ref->mm);
-			if (mm_is_unstable(ref->mm))
-				;
-			else if (!mapping_now(pp, ref))
-				/* It may have forked before that. */
-				again = true;
-			/* Under the lock: uprobe_mmap() may be at it. */
-			else if (test_bit(MMF_HAS_UPROBES, &ref->mm->flags))
-				again |= remove_from_mm(pp, ref->mm, ref->vaddr);
-			mmap_write_unlock(ref->mm);
-			cond_resched();
-		}
-		put_mappings(&list);
-	} while (again);
-	kvfree(list.ref);
+	/* Without memory the sites stay; they do no harm without uprobes. */
+	(void)walk_mappings(&w, false);
 }
 
 struct remove_work {
 	struct work_struct work;
-	struct probepoint *pp;
+	struct probepoint **pps;
+	unsigned int n;
 };
 
 static void remove_in_worker(struct work_struct *work)
 {
-	remove_walks(container_of(work, struct remove_work, work)->pp);
+	struct remove_work *w = container_of(work, struct remove_work, work);
+
+	remove_walks(w->pps, w->n);
 }
 
 /**
- * remove_everywhere - take a probepoint out of every mm that does not want it
- * @pp: held; @pp->file->lock held
+ * remove_everywhere - take probepoints out of every mm that does not want them
+ * @pps: probepoints of one file in the order of their offsets, held; the lock of the
+ *	file is held
+ * @n: how many, at least one
  *
  * Context: may sleep; takes mmap_lock of others.
  */
-void remove_everywhere(struct probepoint *pp)
+void remove_everywhere(struct probepoint **pps, unsigned int n)
 {
-	struct remove_work w = { .pp = pp };
+	struct remove_work w = { .pps = pps, .n = n };
 
-	lockdep_assert_held(&pp->file->lock);
-	remove_walks(pp);
+	remove_walks(pps, n);
 	if (likely(!fatal_signal_pending(current)))
 		return;
 	/* Who is being killed cannot fault in pages: some may be left. */

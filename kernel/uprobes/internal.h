@@ -39,8 +39,10 @@
 #define _KERNEL_UPROBES_INTERNAL_H
 
 #include <linux/bitmap.h>
+#include <linux/llist.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/percpu.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable-types.h>
@@ -62,6 +64,20 @@
 
 /* Handlers run, and sites are used, inside of a reader of this domain. */
 extern struct srcu_struct uprobes_srcu;
+
+/* --------------------------------------------------------------- defer.c */
+
+/**
+ * struct deferral - something to do after a grace period
+ * @node: on the list of those that wait
+ * @fn: does it
+ */
+struct deferral {
+	struct llist_node	node;
+	void			(*fn)(struct deferral *d);
+};
+
+void defer(struct deferral *d, void (*fn)(struct deferral *d));
 
 /* ---------------------------------------------------------------- drop.c */
 
@@ -122,8 +138,20 @@ enum uprobe_stat {
 	UPROBE_STATS
 };
 
+struct uprobe_counts {
+	u64 drop[UPROBE_DROPS];
+	u64 stat[UPROBE_STATS];
+};
+
+DECLARE_PER_CPU(struct uprobe_counts, uprobe_counts);
+
+/* Count what is done. */
+static inline void uprobe_stat_inc(enum uprobe_stat what)
+{
+	this_cpu_inc(uprobe_counts.stat[what]);
+}
+
 void uprobe_drop(struct probepoint *pp, enum uprobe_drop why);
-void uprobe_stat_inc(enum uprobe_stat what);
 u64 uprobe_drop_sum(enum uprobe_drop why);
 u64 uprobe_stat_sum(enum uprobe_stat what);
 extern const char *const uprobe_stat_name[UPROBE_STATS];
@@ -187,7 +215,7 @@ struct return_link;
  * @live_links: how many of them are live (links_lock to change)
  * @return_node: on the list of return points, until the worker has taken it out
  *	(@file->lock and links_lock to change)
- * @rcu: frees it
+ * @free: frees it
  */
 struct probepoint {
 	struct rb_node		node;
@@ -207,7 +235,7 @@ struct probepoint {
 	struct list_head	links;
 	unsigned int		live_links;
 	struct list_head	return_node;
-	struct rcu_head		rcu;
+	struct deferral		free;
 };
 
 /* One flag test for all who have no probes: is there any probepoint at all? */
@@ -281,10 +309,11 @@ enum site_state {
  * @loose: the text may be changed without notice, or somebody has written to it:
  *	compare on each hit. Who makes a mapping writable marks its sites stale,
  *	so where text is only executable this is false
- * @ref_ctr: the ref counter of this mm was incremented (@um->lock)
  * @under: a debugger has written int3 here while it was planted: what others read,
  *	what a hit is to the program, and what stays when the site goes. Changed
  *	under @um->lock; means nothing for a site that was barred meanwhile
+ * @special: all four at once. 0: planted, and nothing to be looked at
+ * @ref_ctr: the ref counter of this mm was incremented (@um->lock)
  * @returns: functions return to it in this mm (@um->lock)
  * @link: one of them, as a hint; of @pp, so as long-lived as the site
  * @dead: on @um->dead or @um->aging, once it is unhashed
@@ -299,16 +328,31 @@ struct uprobe_site {
 	const struct arch_uprobe *insn;
 	struct uprobe_mm	*um;
 	unsigned long		last_hit;
-	u8			state;
-	u8			stale;
-	bool			loose;
+	union {
+		struct {
+			u8	state;
+			u8	stale;
+			bool	loose;
+			bool	under;
+		};
+		u32		special;
+	};
 	bool			ref_ctr;
-	bool			under;
 	bool			returns;
 	struct return_link	*link;
 	struct list_head	dead;
 	struct rcu_head		rcu;
 };
+
+static_assert(SITE_PLANTED == 0);
+static_assert(offsetofend(struct uprobe_site, under) ==
+	      offsetofend(struct uprobe_site, special));
+
+/* Is its breakpoint where it was planted, as far as is known? */
+static inline bool site_usable(const struct uprobe_site *site)
+{
+	return !READ_ONCE(site->stale) && READ_ONCE(site->state) == SITE_PLANTED;
+}
 
 /* ----------------------------------------------------------------- xol.c */
 
@@ -357,6 +401,7 @@ struct xol_area {
  * @inherited: there may be breakpoints of ours without sites: this mm came out
  *	of fork() with them, or mremap() moved them (@lock)
  * @any_stale: a site has been marked stale since they were looked at
+ * @sites_lost: changes when a site is marked stale, or is not planted any more
  * @any_under: there may be sites with a debugger's int3 under them (@lock)
  * @foreign: addresses at which there is an int3 that somebody else wrote, and no
  *	planted site: it must not be taken for one that fork() has brought
@@ -378,7 +423,8 @@ struct xol_area {
  * @all: on the list of all, for debugfs
  * @reclaiming: bits of reclaim.c; if not 0 reclaim may hold a reference
  * @delay: until reclaim looks again for a thread that stays in a slot, in jiffies
- * @gp: the grace period that reclaim waits for; at the end, frees it
+ * @gp: the grace period that reclaim waits for
+ * @rcu: frees it
  * @work: reclaim
  */
 struct uprobe_mm {
@@ -388,6 +434,7 @@ struct uprobe_mm {
 	bool			inherited;
 	bool			any_stale;
 	bool			any_under;
+	atomic_t		sites_lost;
 	struct xarray		foreign;
 	bool			gone;
 	struct rhashtable	table;
@@ -406,9 +453,19 @@ struct uprobe_mm {
 	struct list_head	all;
 	unsigned long		reclaiming;
 	unsigned int		delay;
-	struct rcu_head		gp;
+	struct deferral		gp;
+	struct rcu_head		rcu;
 	struct delayed_work	work;
 };
+
+/* Its mapping may have changed: look before it is used again. */
+static inline void site_mark_stale(struct uprobe_site *site)
+{
+	WRITE_ONCE(site->stale, true);
+	/* Behind that: pairs with retpoint_ready(). */
+	smp_mb__before_atomic();
+	atomic_inc(&site->um->sites_lost);
+}
 
 static inline struct uprobe_mm *uprobe_mm_of(struct mm_struct *mm)
 {
@@ -486,8 +543,8 @@ void refctr_mapped(struct uprobe_mm *um, struct vm_area_struct *vma);
 
 /* -------------------------------------------------------------- insert.c */
 
-int insert_everywhere(struct probepoint *pp);
-void remove_everywhere(struct probepoint *pp);
+int insert_everywhere(struct probepoint **pps, unsigned int n);
+void remove_everywhere(struct probepoint **pps, unsigned int n);
 int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long vaddr,
 		bool again, bool *planted);
 void remove_site(struct uprobe_site *site);
@@ -554,6 +611,8 @@ enum uprobe_thread_state {
  *	stopped before it: see stop_here(). Or 0
  * @stopped_sp: the stack pointer then
  * @too_deep: how many it could not note
+ * @ready: a function that was entered, where it returns to, and that its return would
+ *	be seen there; as long as @sites_lost of the mm is the same
  * @spare: pending returns to use again
  * @spares: how many
  * @child_area: this thread came out of fork() with pending returns: make an area
@@ -580,6 +639,12 @@ struct uprobe_thread {
 	unsigned long		stopped_sp;
 	unsigned int		too_deep;
 	unsigned int		spares;
+	struct {
+		const struct uprobe_site *site;
+		unsigned long	ret;
+		struct return_link *link;
+		int		lost;
+	} ready;
 	struct pending_return	*spare;
 	unsigned long		child_area;
 	struct rcu_head		rcu;
@@ -686,7 +751,26 @@ static inline bool returns_due(const struct uprobe_thread *t)
 	return t->depth >= t->sweep_at;
 }
 
+/* Spare pending returns that a thread keeps, each with its probepoint. */
+#define UPROBE_SPARE_RETURNS	4
+
 void returns_free(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_return *p);
+
+/* returns_free() of one that the current thread has returned by. */
+static inline void returns_done(struct uprobe_mm *um, struct uprobe_thread *t,
+				struct pending_return *p)
+{
+	if (unlikely(p->trampoline || p->owner != t->id || !t->depth ||
+		     t->spares >= UPROBE_SPARE_RETURNS)) {
+		returns_free(um, t, p);
+		return;
+	}
+	t->depth--;
+	t->spares++;
+	p->next = t->spare;
+	t->spare = p;
+}
+
 void returns_give_up(struct uprobe_mm *um, struct uprobe_thread *t,
 		     struct pending_return *list);
 bool returns_note(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_return *p,
@@ -695,7 +779,10 @@ struct pending_return *returns_find(struct return_table *table, struct uprobe_th
 				    unsigned long slot, unsigned long after,
 				    bool trampoline);
 struct pending_return *returns_take(struct uprobe_mm *um, struct uprobe_thread *t,
-				    unsigned long after, unsigned long ret, bool trampoline);
+				    unsigned long after, unsigned long ret);
+struct pending_return *returns_take_all(struct uprobe_mm *um, struct uprobe_thread *t,
+					unsigned long after, unsigned long ret,
+					bool trampoline);
 void returns_remove(struct uprobe_mm *um, struct pending_return *p);
 void returns_sweep(struct uprobe_mm *um, struct uprobe_thread *t);
 bool returns_any(struct uprobe_mm *um);
@@ -733,7 +820,7 @@ static inline bool retpoint_is(const struct probepoint *pp)
 
 void retpoint_want(struct probepoint *func);
 void retpoint_unwant(struct probepoint *func);
-bool retpoint_ready(struct uprobe_site *site, unsigned long ret);
+struct return_link *retpoint_link(const struct probepoint *func, const struct probepoint *point);
 
 /**
  * enum return_way - how a return is followed

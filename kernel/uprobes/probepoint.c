@@ -427,9 +427,9 @@ static void free_point(struct probepoint *pp)
 	kmem_cache_free(probepoint_cache, pp);
 }
 
-static void free_point_rcu(struct rcu_head *rcu)
+static void free_point_later(struct deferral *d)
 {
-	free_point(container_of(rcu, struct probepoint, rcu));
+	free_point(container_of(d, struct probepoint, free));
 }
 
 /*
@@ -568,7 +568,7 @@ void probepoint_put(struct probepoint *pp)
 		return;
 	probed_file_put(pp->file);
 	/* Lists of its uprobes are walked by hits. */
-	call_srcu(&uprobes_srcu, &pp->rcu, free_point_rcu);
+	defer(&pp->free, free_point_later);
 }
 
 /**

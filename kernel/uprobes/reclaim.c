@@ -10,8 +10,8 @@
  *	- no thread names it: those that did have left its slot.
  * A thread may stay in a slot for long, in a page fault: then reclaim comes back.
  *
- * The grace period is call_srcu()'s, so a handler that sleeps for ever holds up
- * memory, not a task.
+ * The grace period is not waited for (defer.c), so a handler that sleeps for ever holds
+ * up memory, not a task.
  */
 #include <linux/kthread.h>
 #include <linux/sched/mm.h>
@@ -28,9 +28,9 @@
  */
 enum { RECLAIMING, RECLAIM_ASKED };
 
-static void grace_period_over(struct rcu_head *rcu)
+static void grace_period_over(struct deferral *d)
 {
-	struct uprobe_mm *um = container_of(rcu, struct uprobe_mm, gp);
+	struct uprobe_mm *um = container_of(d, struct uprobe_mm, gp);
 
 	queue_delayed_work(system_unbound_wq, &um->work, 0);
 }
@@ -50,7 +50,7 @@ void reclaim_kick(struct uprobe_mm *um)
 	/* Not if it is going: uprobe_munmap() holds no user of the mm at times. */
 	if (!refcount_inc_not_zero(&um->refs))
 		return;
-	call_srcu(&uprobes_srcu, &um->gp, grace_period_over);
+	defer(&um->gp, grace_period_over);
 }
 
 /* Free the sites that nobody can name any more. A grace period is over for all. */
@@ -150,7 +150,7 @@ static void reclaim(struct work_struct *work)
 	mutex_unlock(&um->lock);
 
 	if (grace_period)
-		call_srcu(&uprobes_srcu, &um->gp, grace_period_over);
+		defer(&um->gp, grace_period_over);
 	else if (busy || again)
 		queue_delayed_work(system_unbound_wq, &um->work, um->delay);
 	else

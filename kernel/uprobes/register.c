@@ -20,6 +20,7 @@
 #include <linux/sched/mm.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 
 #include "internal.h"
 
@@ -104,16 +105,15 @@ static int find_by_pid(struct uprobe *u)
 }
 
 struct late_release {
-	struct work_struct work;
-	struct inode *held;
-	struct mm_struct *only;
+	struct deferral		release;
+	struct inode		*held;
+	struct mm_struct	*only;
 };
 
-static void release_late(struct work_struct *work)
+static void release_late(struct deferral *d)
 {
-	struct late_release *r = container_of(work, struct late_release, work);
+	struct late_release *r = container_of(d, struct late_release, release);
 
-	synchronize_srcu(&uprobes_srcu);
 	give_back(r->held, r->only);
 	kfree(r);
 }
@@ -129,10 +129,9 @@ static void forget_file_later(struct uprobe *u)
 	if (!u->held && !u->only)
 		return;
 	r = kmalloc(sizeof(*r), GFP_KERNEL | __GFP_NOFAIL);
-	INIT_WORK(&r->work, release_late);
 	r->held = u->held;
 	r->only = u->only;
-	queue_work(system_unbound_wq, &r->work);
+	defer(&r->release, release_late);
 }
 
 static void forget_file(struct uprobe *u)
@@ -165,51 +164,124 @@ static int check_file(const struct uprobe *u)
 	return 0;
 }
 
-/* --------------------------------------------------- one, without waiting */
+/* --------------------------------------------------- in, and out, by file */
 
-static void hide(struct uprobe *u)
+static int by_place(const struct probepoint *a, const struct probepoint *b)
 {
-	struct probepoint *pp = u->pp;
-
-	lockdep_assert_held(&pp->file->lock);
-	list_del_rcu(&u->node);
-	/* Nobody follows it. Says that this has been done. */
-	u->node.prev = NULL;
-	if (u->ret_handler)
-		retpoint_unwant(pp);
-	remove_everywhere(pp);
-	/* One that functions return to is the worker's. */
-	if (list_empty(&pp->uprobes) && list_empty(&pp->return_node))
-		probepoint_hide(pp);
+	if (a->file != b->file)
+		return a->file < b->file ? -1 : 1;
+	return a->offset < b->offset ? -1 : a->offset > b->offset;
 }
 
-static int add(struct uprobe *u)
+static int compare_points(const void *a, const void *b)
+{
+	return by_place(*(struct probepoint * const *)a, *(struct probepoint * const *)b);
+}
+
+static int compare_uprobes(const void *a, const void *b)
+{
+	return by_place((*(struct uprobe * const *)a)->pp, (*(struct uprobe * const *)b)->pp);
+}
+
+/* Sort, and give back the references of those that are there twice. Returns how many stay. */
+static unsigned int sort_points(struct probepoint **pps, unsigned int n)
+{
+	unsigned int i, m = 1;
+
+	sort(pps, n, sizeof(*pps), compare_points, NULL);
+	for (i = 1; i < n; i++) {
+		if (pps[i] == pps[m - 1])
+			probepoint_put(pps[i]);
+		else
+			pps[m++] = pps[i];
+	}
+	return m;
+}
+
+/* Plant these, sorted, whose uprobes are listed: what is in one file in one go. */
+static int plant(struct probepoint **pps, unsigned int n)
+{
+	unsigned int i, end;
+	int err = 0;
+
+	for (i = 0; i < n && !err; i = end) {
+		struct probed_file *file = pps[i]->file;
+
+		for (end = i + 1; end < n && pps[end]->file == file; end++)
+			;
+		mutex_lock(&file->lock);
+		err = insert_everywhere(pps + i, end - i);
+		mutex_unlock(&file->lock);
+	}
+	return err;
+}
+
+/* List @u at its probepoint, which is held for @u and for the caller. */
+static int add(struct uprobe *u, struct probepoint **found)
 {
 	struct probed_file *file;
 	struct probepoint *pp;
-	int err;
 
 	file = probed_file_lock(u->inode);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	pp = probepoint_get(file, u->offset, u->ref_ctr_offset);
-	if (IS_ERR(pp)) {
-		err = PTR_ERR(pp);
-		goto unlock;
+	if (!IS_ERR(pp)) {
+		refcount_inc(&pp->refs);
+		*found = pp;
+		u->pp = pp;
+		if (u->ret_handler)
+			retpoint_want(pp);
+		list_add_tail_rcu(&u->node, &pp->uprobes);
 	}
-	/* Listed before the walk: a mapping that comes now is seen by one of us. */
-	u->pp = pp;
-	if (u->ret_handler)
-		retpoint_want(pp);
-	list_add_tail_rcu(&u->node, &pp->uprobes);
-	err = insert_everywhere(pp);
-	if (err)
-		hide(u);
-unlock:
 	probed_file_retire_idle(file);
 	mutex_unlock(&file->lock);
 	probed_file_put(file);
-	return err;
+	return PTR_ERR_OR_ZERO(pp);
+}
+
+/* Of some of one file: off the lists, and out of all mms. @pps: room for as many. */
+static void hide(struct uprobe **us, unsigned int n, struct probepoint **pps)
+{
+	struct probed_file *file = us[0]->pp->file;
+	unsigned int i, m = 0;
+
+	mutex_lock(&file->lock);
+	for (i = 0; i < n; i++) {
+		struct probepoint *pp = us[i]->pp;
+
+		/* Twice in one array? */
+		if (!us[i]->node.prev)
+			continue;
+		list_del_rcu(&us[i]->node);
+		/* Nobody follows it. Says that this has been done. */
+		us[i]->node.prev = NULL;
+		if (us[i]->ret_handler)
+			retpoint_unwant(pp);
+		if (!m || pps[m - 1] != pp)
+			pps[m++] = pp;
+	}
+	if (m)
+		remove_everywhere(pps, m);
+	for (i = 0; i < m; i++)
+		/* One that functions return to is the worker's. */
+		if (list_empty(&pps[i]->uprobes) && list_empty(&pps[i]->return_node))
+			probepoint_hide(pps[i]);
+	probed_file_retire_idle(file);
+	mutex_unlock(&file->lock);
+}
+
+/* All of these are registered; they are sorted on the way. */
+static void unplant(struct uprobe **us, unsigned int n, struct probepoint **pps)
+{
+	unsigned int i, end;
+
+	sort(us, n, sizeof(*us), compare_uprobes, NULL);
+	for (i = 0; i < n; i = end) {
+		for (end = i + 1; end < n && us[end]->pp->file == us[i]->pp->file; end++)
+			;
+		hide(us + i, end - i, pps);
+	}
 }
 
 static bool in_handler(void)
@@ -225,8 +297,8 @@ static void wait_for_handlers(void)
 		synchronize_srcu_expedited(&uprobes_srcu);
 }
 
-/* Registered, or refused with nothing left behind. */
-static int register_one(struct uprobe *u)
+/* Checked, and listed at its probepoint; or refused with nothing left behind. */
+static int register_begin(struct uprobe *u, struct probepoint **pp)
 {
 	int err;
 
@@ -250,38 +322,20 @@ static int register_one(struct uprobe *u)
 
 	err = check_file(u);
 	if (!err)
-		err = add(u);
-	if (!err)
-		return 0;
-	if (u->pp) {
-		/* It was planted in part: its handlers may be running. */
-		wait_for_handlers();
-		probepoint_put(u->pp);
-		u->pp = NULL;
-	}
-	forget_file(u);
+		err = add(u, pp);
+	if (err)
+		forget_file(u);
 	return err;
 }
 
-static bool unregister_one_nosync(struct uprobe *u)
+static bool registered(const struct uprobe *u)
 {
-	struct probed_file *file;
-
-	if (IS_ERR_OR_NULL(u) || !u->pp)
-		return false;
-	file = u->pp->file;
-	mutex_lock(&file->lock);
-	/* Twice in one array? */
-	if (u->node.prev)
-		hide(u);
-	probed_file_retire_idle(file);
-	mutex_unlock(&file->lock);
-	return true;
+	return !IS_ERR_OR_NULL(u) && u->pp;
 }
 
 static void unregister_finish(struct uprobe *u)
 {
-	if (IS_ERR_OR_NULL(u) || !u->pp)
+	if (!registered(u))
 		return;
 	probepoint_put(u->pp);
 	u->pp = NULL;
@@ -318,15 +372,37 @@ static void unregister_finish(struct uprobe *u)
  */
 int register_uprobes(struct uprobe **us, unsigned int n)
 {
-	unsigned int i;
+	struct probepoint *one, **pps = &one;
+	unsigned int i, listed;
 	int err = 0;
 
 	if (!us || !n)
 		return -EINVAL;
-	for (i = 0; i < n && !err; i++)
-		err = register_one(us[i]);
-	if (err && i > 1)
-		unregister_uprobes(us, i - 1);
+	if (n > 1)
+		pps = kvmalloc_array(n, sizeof(*pps), GFP_KERNEL);
+	if (!pps)
+		return -ENOMEM;
+
+	/* All listed before the walk: who maps the file meanwhile, or after it, sees them. */
+	for (listed = 0; listed < n; listed++) {
+		err = register_begin(us[listed], &pps[listed]);
+		if (err)
+			break;
+		cond_resched();
+	}
+	if (listed) {
+		unsigned int points = sort_points(pps, listed);
+
+		if (!err)
+			err = plant(pps, points);
+		for (i = 0; i < points; i++)
+			probepoint_put(pps[i]);
+		/* Planted in part: handlers may be running. */
+		if (err)
+			unregister_uprobes(us, listed);
+	}
+	if (pps != &one)
+		kvfree(pps);
 	return err;
 }
 EXPORT_SYMBOL_GPL(register_uprobes);
@@ -347,18 +423,29 @@ EXPORT_SYMBOL_GPL(register_uprobes);
  */
 void unregister_uprobes(struct uprobe **us, unsigned int n)
 {
-	bool any = false;
-	unsigned int i;
+	struct uprobe *one, **sorted = &one;
+	struct probepoint *point, **pps = &point;
+	unsigned int i, m = 0;
 
 	if (!us)
 		return;
+	if (n > 1) {
+		sorted = kvmalloc_array(n, sizeof(*sorted), GFP_KERNEL | __GFP_NOFAIL);
+		pps = kvmalloc_array(n, sizeof(*pps), GFP_KERNEL | __GFP_NOFAIL);
+	}
 	for (i = 0; i < n; i++)
-		any |= unregister_one_nosync(us[i]);
-	if (!any)
-		return;
-	wait_for_handlers();
-	for (i = 0; i < n; i++)
-		unregister_finish(us[i]);
+		if (registered(us[i]))
+			sorted[m++] = us[i];
+	if (m) {
+		unplant(sorted, m, pps);
+		wait_for_handlers();
+		for (i = 0; i < n; i++)
+			unregister_finish(us[i]);
+	}
+	if (n > 1) {
+		kvfree(sorted);
+		kvfree(pps);
+	}
 }
 EXPORT_SYMBOL_GPL(unregister_uprobes);
 
@@ -390,7 +477,7 @@ EXPORT_SYMBOL_GPL(unregister_uprobe);
 struct consumer_uprobe {
 	struct uprobe		u;
 	struct uprobe_consumer	*uc;
-	struct rcu_head		rcu;
+	struct deferral		free;
 };
 
 static struct uprobe_consumer *consumer_of(struct uprobe *u)
@@ -421,9 +508,9 @@ static bool consumer_filter(struct uprobe *u, struct mm_struct *mm)
 
 static struct kmem_cache *consumer_cache __ro_after_init;
 
-static void free_consumer_rcu(struct rcu_head *rcu)
+static void free_consumer(struct deferral *d)
 {
-	kmem_cache_free(consumer_cache, container_of(rcu, struct consumer_uprobe, rcu));
+	kmem_cache_free(consumer_cache, container_of(d, struct consumer_uprobe, free));
 }
 
 /**
@@ -442,6 +529,7 @@ struct uprobe *uprobe_register(struct inode *inode, loff_t offset, loff_t ref_ct
 			       struct uprobe_consumer *uc)
 {
 	struct consumer_uprobe *cu;
+	struct uprobe *u;
 	int err;
 
 	if (!inode || !uc)
@@ -457,13 +545,14 @@ struct uprobe *uprobe_register(struct inode *inode, loff_t offset, loff_t ref_ct
 	cu->u.ret_handler = uc->ret_handler ? consumer_ret_handler : NULL;
 	cu->u.filter = uc->filter ? consumer_filter : NULL;
 
-	err = register_one(&cu->u);
+	u = &cu->u;
+	err = register_uprobes(&u, 1);
 	if (err) {
 		/* It may have been listed for a moment, and this may be a handler. */
-		call_srcu(&uprobes_srcu, &cu->rcu, free_consumer_rcu);
+		defer(&cu->free, free_consumer);
 		return ERR_PTR(err == -EOPNOTSUPP ? -ENOTSUPP : err);
 	}
-	return &cu->u;
+	return u;
 }
 EXPORT_SYMBOL_GPL(uprobe_register);
 
@@ -486,9 +575,9 @@ int uprobe_apply(struct uprobe *u, struct uprobe_consumer *uc, bool add)
 	file = u->pp->file;
 	mutex_lock(&file->lock);
 	if (add)
-		err = insert_everywhere(u->pp);
+		err = insert_everywhere(&u->pp, 1);
 	else
-		remove_everywhere(u->pp);
+		remove_everywhere(&u->pp, 1);
 	mutex_unlock(&file->lock);
 	return err;
 }
@@ -504,12 +593,14 @@ EXPORT_SYMBOL_GPL(uprobe_apply);
 void uprobe_unregister_nosync(struct uprobe *u, struct uprobe_consumer *uc)
 {
 	struct consumer_uprobe *cu;
+	struct probepoint *pp;
 
-	if (!unregister_one_nosync(u))
+	if (!registered(u))
 		return;
+	unplant(&u, 1, &pp);
 	unregister_finish(u);
 	cu = container_of(u, struct consumer_uprobe, u);
-	call_srcu(&uprobes_srcu, &cu->rcu, free_consumer_rcu);
+	defer(&cu->free, free_consumer);
 }
 EXPORT_SYMBOL_GPL(uprobe_unregister_nosync);
 

@@ -24,6 +24,7 @@
 #include <linux/slab.h>
 
 #include "internal.h"
+#include "site.h"
 
 static DEFINE_SPINLOCK(links_lock);	/* links, points; changes of live_links */
 static DEFINE_HASHTABLE(links_hash, 12); /* live links by function and point, RCU readers */
@@ -109,12 +110,18 @@ void retpoint_unwant(struct probepoint *func)
 		mod_delayed_work(system_unbound_wq, &tidy_work, 0);
 }
 
-/*
- * The live link of the two. One that is used again meanwhile may lead a reader
- * without the lock astray, who then finds none.
+/**
+ * retpoint_link - the live link of a function and a point
+ * @func: the function
+ * @point: the point
+ *
+ * One that is used again meanwhile may lead a reader without the lock astray, who then
+ * finds none.
+ *
+ * Context: an uprobes_srcu reader, or links_lock.
+ * Return: the link, which is as long-lived as @point; or NULL.
  */
-static struct return_link *find_link(const struct probepoint *func,
-				     const struct probepoint *point)
+struct return_link *retpoint_link(const struct probepoint *func, const struct probepoint *point)
 {
 	struct return_link *link, *found = NULL;
 
@@ -138,7 +145,7 @@ static struct return_link *link_to(struct probepoint *func, struct probepoint *p
 	new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
 
 	spin_lock(&links_lock);
-	link = find_link(func, point);
+	link = retpoint_link(func, point);
 	if (link || !func->wants_returns)
 		goto unlock;
 	/* One that is not live may be used again: who looks at it compares. */
@@ -240,28 +247,6 @@ unlock:
 	return outcome;
 }
 
-/**
- * retpoint_ready - is there a site where a function will return to?
- * @site: where the function was entered
- * @ret: the address that it returns to
- *
- * Context: an uprobes_srcu reader.
- * Return: true if so.
- */
-bool retpoint_ready(struct uprobe_site *site, unsigned long ret)
-{
-	struct uprobe_site *rsite = site_find(site->um, ret);
-	struct return_link *link;
-
-	if (unlikely(!rsite))
-		return false;
-	/* Pairs with plant(). */
-	link = smp_load_acquire(&rsite->link);
-	if (unlikely(!link || READ_ONCE(rsite->stale) || READ_ONCE(rsite->state) != SITE_PLANTED))
-		return false;
-	return likely(READ_ONCE(link->func) == site->pp) || find_link(site->pp, rsite->pp);
-}
-
 /* As long as there are points in it the file's users need not keep it mounted. */
 static void keep_mounted(struct probed_file *pf, struct file *file)
 {
@@ -301,7 +286,7 @@ static enum outcome make_in(struct uprobe_site *site, struct file *file, loff_t 
 	new = list_empty(&point->return_node) && list_empty(&point->uprobes);
 	link = link_to(func, point);
 	/* Others may return there in this mm already. */
-	if (link && retpoint_ready(site, ret))
+	if (link && retpoint_look(site, ret))
 		outcome = PLANTED;
 	else if (link)
 		outcome = plant(site->um, point, link, ret, new);
@@ -434,7 +419,7 @@ static bool tidy_point(struct probepoint *pp)
 	if (retpoint_is(pp) && list_empty(&pp->uprobes) && !has_breakpoints(pp))
 		kill_links(pp);
 	if (!retpoint_is(pp)) {
-		remove_everywhere(pp);
+		remove_everywhere(&pp, 1);
 		if (list_empty(&pp->uprobes))
 			probepoint_hide(pp);
 		spin_lock(&links_lock);

@@ -39,9 +39,6 @@
 #define BUCKETS		BIT(BUCKET_BITS)
 #define UNFIT_BITS	8
 
-/* Spare pending returns that a thread keeps, each with its probepoint. */
-#define SPARES		4
-
 /* So few are not worth a sweep. */
 #define SWEEP_FIRST	64
 #define SWEEP_ORPHANS	1024
@@ -187,7 +184,7 @@ void returns_free(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_
 	if (t && p->owner == t->id && t->depth)
 		t->depth--;
 	if (likely(!p->trampoline)) {
-		if (t && t->spares < SPARES) {
+		if (t && t->spares < UPROBE_SPARE_RETURNS) {
 			p->next = t->spare;
 			t->spare = p;
 			t->spares++;
@@ -286,6 +283,52 @@ static struct pending_return *take_stale(struct return_bucket *b, struct pending
 	return stale;
 }
 
+/* With the lock of @b, whose list it is put on at @pos. */
+static void put_at(struct return_bucket *b, struct pending_return **pos,
+		   struct uprobe_thread *t, struct pending_return *p)
+{
+	lockdep_assert_held(&b->lock);
+	p->owner = t->id;
+	t->depth++;
+	p->next = *pos;
+	*pos = p;
+	b->n++;
+}
+
+/* returns_note() where something else is there, or by the trampoline. */
+static noinline bool note_among(struct uprobe_mm *um, struct uprobe_thread *t,
+				struct pending_return *p, bool chained)
+{
+	struct return_bucket *b = bucket_of(um->returns, p->after);
+	struct pending_return **pos, *stale = NULL;
+
+	spin_lock(&b->lock);
+	if (b->n >= BUCKET_LIMIT) {
+		spin_unlock(&b->lock);
+		return false;
+	}
+	pos = first_at(b, p->slot);
+	if (*pos && (*pos)->slot == p->slot && !chained)
+		stale = take_stale(b, pos, p);
+	put_at(b, pos, t, p);
+	spin_unlock(&b->lock);
+
+	if (stale)
+		returns_give_up(um, t, stale);
+	if (!p->trampoline)
+		return true;
+
+	spin_lock(&um->threads_lock);
+	p->pub.next = t->pub.return_instances;
+	p->pprev = &t->pub.return_instances;
+	if (p->pub.next)
+		container_of(p->pub.next, struct pending_return, pub)->pprev = &p->pub.next;
+	/* An interrupt may follow it at once. */
+	smp_store_release(&t->pub.return_instances, &p->pub);
+	spin_unlock(&um->threads_lock);
+	return true;
+}
+
 /**
  * returns_note - wait for a return
  * @um: the mm's probes, with a table
@@ -299,39 +342,20 @@ bool returns_note(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_
 		  bool chained)
 {
 	struct return_bucket *b = bucket_of(um->returns, p->after);
-	struct pending_return **pos, *stale = NULL;
+	struct pending_return **pos;
 
 	p->vfork = t->vfork;
 
 	spin_lock(&b->lock);
-	if (unlikely(b->n >= BUCKET_LIMIT)) {
-		spin_unlock(&b->lock);
-		return false;
-	}
-	p->owner = t->id;
-	t->depth++;
 	pos = first_at(b, p->slot);
-	if (unlikely(*pos && (*pos)->slot == p->slot) && !chained)
-		stale = take_stale(b, pos, p);
-	p->next = *pos;
-	*pos = p;
-	b->n++;
-	spin_unlock(&b->lock);
-
-	if (unlikely(stale))
-		returns_give_up(um, t, stale);
-	if (likely(!p->trampoline))
+	if (likely(!(*pos && (*pos)->slot == p->slot) && !p->trampoline &&
+		   b->n < BUCKET_LIMIT)) {
+		put_at(b, pos, t, p);
+		spin_unlock(&b->lock);
 		return true;
-
-	spin_lock(&um->threads_lock);
-	p->pub.next = t->pub.return_instances;
-	p->pprev = &t->pub.return_instances;
-	if (p->pub.next)
-		container_of(p->pub.next, struct pending_return, pub)->pprev = &p->pub.next;
-	/* An interrupt may follow it at once. */
-	smp_store_release(&t->pub.return_instances, &p->pub);
-	spin_unlock(&um->threads_lock);
-	return true;
+	}
+	spin_unlock(&b->lock);
+	return note_among(um, t, p, chained);
 }
 
 /**
@@ -398,7 +422,7 @@ static struct pending_return *copy_for_child(struct uprobe_mm *um, struct return
 }
 
 /**
- * returns_take - the current thread has returned
+ * returns_take_all - the current thread has returned from one function or more
  * @um: the mm's probes, with a table
  * @t: its state
  * @after: the stack address just below its stack pointer
@@ -407,8 +431,9 @@ static struct pending_return *copy_for_child(struct uprobe_mm *um, struct return
  *
  * Return: those that it has returned from, innermost first, or NULL.
  */
-struct pending_return *returns_take(struct uprobe_mm *um, struct uprobe_thread *t,
-				    unsigned long after, unsigned long ret, bool trampoline)
+struct pending_return *returns_take_all(struct uprobe_mm *um, struct uprobe_thread *t,
+					unsigned long after, unsigned long ret,
+					bool trampoline)
 {
 	struct return_bucket *b = bucket_of(um->returns, after);
 	struct pending_return *list = NULL, **tail = &list, **pos = &b->first;
@@ -424,6 +449,36 @@ struct pending_return *returns_take(struct uprobe_mm *um, struct uprobe_thread *
 		list = copy_for_child(um, b, after, ret, trampoline);
 	spin_unlock(&b->lock);
 	return list;
+}
+
+/**
+ * returns_take - the current thread is where functions return to
+ * @um: the mm's probes, with a table
+ * @t: its state
+ * @after: the stack address just below its stack pointer
+ * @ret: where it is
+ *
+ * Return: as returns_take_all(): as a rule one, the innermost, which was not jumped to.
+ */
+struct pending_return *returns_take(struct uprobe_mm *um, struct uprobe_thread *t,
+				    unsigned long after, unsigned long ret)
+{
+	struct return_bucket *b = bucket_of(um->returns, after);
+	struct pending_return *p;
+
+	spin_lock(&b->lock);
+	p = b->first;
+	if (likely(p && p->slot == after && p->pub.orig_ret_vaddr == ret &&
+		   p->vfork == t->vfork && !p->trampoline &&
+		   !(p->next && p->next->slot == after))) {
+		b->first = p->next;
+		b->n--;
+		spin_unlock(&b->lock);
+		p->next = NULL;
+		return p;
+	}
+	spin_unlock(&b->lock);
+	return returns_take_all(um, t, after, ret, false);
 }
 
 /**

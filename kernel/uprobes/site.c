@@ -5,37 +5,12 @@
  * A hit finds its site in an RCU hash table. The same sites are in a tree by
  * address, for the questions about ranges that mm code asks.
  */
-#include <linux/hash.h>
 #include <linux/mmu_context.h>
-#include <linux/rhashtable.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "internal.h"
-
-/*
- * The table takes the low bits, so all bits of the address have to get there:
- * hash_long() of a 32-bit kernel would leave aligned ones in the same few chains.
- */
-static u32 hash_vaddr(const void *key, u32 len, u32 seed)
-{
-	return ((*(const unsigned long *)key ^ seed) * GOLDEN_RATIO_64) >> 32;
-}
-
-/* What a memcmp() of the keys would say, without the call. */
-static int site_differs(struct rhashtable_compare_arg *arg, const void *obj)
-{
-	return ((const struct uprobe_site *)obj)->vaddr != *(const unsigned long *)arg->key;
-}
-
-static const struct rhashtable_params site_params = {
-	.head_offset	= offsetof(struct uprobe_site, hash),
-	.key_offset	= offsetof(struct uprobe_site, vaddr),
-	.key_len	= sizeof(unsigned long),
-	.hashfn		= hash_vaddr,
-	.obj_cmpfn	= site_differs,
-	.automatic_shrinking = true,
-};
+#include "site.h"
 
 static DEFINE_MUTEX(all_lock);		/* all_mms */
 static LIST_HEAD(all_mms);
@@ -119,8 +94,8 @@ void uprobe_mm_put(struct uprobe_mm *um)
 	rhashtable_destroy(&um->table);
 	xa_destroy(&um->foreign);
 	mmdrop(um->mm);
-	/* uprobe_munmap() may be looking at it. Reclaim is done with @gp. */
-	kfree_rcu(um, gp);
+	/* uprobe_munmap() may be looking at it. */
+	kfree_rcu(um, rcu);
 }
 
 /**
@@ -155,12 +130,7 @@ void uprobe_mm_for_each(void (*fn)(struct uprobe_mm *um, void *data), void *data
  */
 struct uprobe_site *site_find(struct uprobe_mm *um, unsigned long vaddr)
 {
-	struct uprobe_site *site;
-
-	rcu_read_lock();
-	site = rhashtable_lookup(&um->table, &vaddr, site_params);
-	rcu_read_unlock();
-	return site;
+	return site_look_up(um, vaddr);
 }
 
 static bool site_less(struct rb_node *a, const struct rb_node *b)
@@ -219,6 +189,11 @@ void site_set_state(struct uprobe_site *site, enum site_state state)
 	lockdep_assert_held(&site->um->lock);
 	WARN_ON_ONCE(site->state == state);
 	WRITE_ONCE(site->state, state);
+	if (state != SITE_PLANTED) {
+		/* Behind that: pairs with retpoint_ready(). */
+		smp_mb__before_atomic();
+		atomic_inc(&site->um->sites_lost);
+	}
 	uprobe_stat_inc(state == SITE_PLANTED ? UPROBE_STAT_PLANTED : UPROBE_STAT_UNPLANTED);
 }
 
@@ -308,7 +283,7 @@ void sites_mark_stale(struct uprobe_mm *um, unsigned long start, unsigned long e
 		site = rb_entry(n, struct uprobe_site, node);
 		if (site->vaddr >= end)
 			break;
-		WRITE_ONCE(site->stale, true);
+		site_mark_stale(site);
 		any = true;
 	}
 	spin_unlock(&um->index_lock);

@@ -25,6 +25,7 @@
 #include <linux/uaccess.h>
 
 #include "internal.h"
+#include "site.h"
 
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "uprobes."
@@ -171,7 +172,7 @@ bool uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t, struct p
 	}
 
 	way = RETURN_BY_SITE;
-	if (unlikely(!retpoint_ready(site, ret)))
+	if (unlikely(!retpoint_ready(site, t, ret)))
 		way = ret && ret == READ_ONCE(um->area.vaddr) ? RETURN_BY_TRAMPOLINE :
 								retpoint_make(site, ret);
 	why = UPROBE_DROP_SKIPPED;
@@ -204,8 +205,9 @@ drop:
 /* ---------------------------------------------------------------- return */
 
 /* The thread has returned from all in @list. */
-static void call_ret_handlers(struct uprobe_mm *um, struct uprobe_thread *t,
-			      struct pending_return *list, struct pt_regs *regs)
+static __always_inline
+void call_ret_handlers(struct uprobe_mm *um, struct uprobe_thread *t,
+		       struct pending_return *list, struct pt_regs *regs)
 {
 	struct pending_return *p;
 	struct uprobe *u;
@@ -219,7 +221,7 @@ static void call_ret_handlers(struct uprobe_mm *um, struct uprobe_thread *t,
 			if (u->ret_handler && (!u->only || u->only == current->mm))
 				u->ret_handler(u, p->func, regs);
 		t->in_handler = false;
-		returns_free(um, t, p);
+		returns_done(um, t, p);
 	}
 }
 
@@ -250,7 +252,7 @@ void uretprobe_arrive(struct uprobe_site *site, struct uprobe_thread *t, struct 
 	/* Pairs with the publication in returns_make(). */
 	if (!smp_load_acquire(&um->returns))
 		return;
-	list = returns_take(um, t, arch_uretprobe_slot_after(regs), site->vaddr, false);
+	list = returns_take(um, t, arch_uretprobe_slot_after(regs), site->vaddr);
 	/* Who jumped to the one that has returned may have moved the return address. */
 	while (list && unlikely(!slot_untouched(um, list, regs))) {
 		p = list;
@@ -279,7 +281,7 @@ static struct pending_return *take_below(struct uprobe_mm *um, struct uprobe_thr
 	}
 	after = found ? found->after : 0;
 	spin_unlock(&um->threads_lock);
-	return found ? returns_take(um, t, after, 0, true) : NULL;
+	return found ? returns_take_all(um, t, after, 0, true) : NULL;
 }
 
 /**
@@ -306,7 +308,7 @@ bool uretprobe_return(struct uprobe_mm *um, struct uprobe_thread *t, struct pt_r
 			instruction_pointer_set(regs, uprobe_get_swbp_addr(regs));
 			return true;
 		}
-		list = returns_take(um, t, after, 0, true) ?: take_below(um, t, after);
+		list = returns_take_all(um, t, after, 0, true) ?: take_below(um, t, after);
 	}
 	if (!list) {
 		uprobe_drop(NULL, UPROBE_DROP_STRAY);

@@ -448,6 +448,55 @@ static void one_bad_one(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, register_uprobes(us, ARRAY_SIZE(us)), 0);
 }
 
+/* In no order, two on one instruction, one of them taken out by itself and named twice. */
+static void of_two_files(struct kunit *test)
+{
+	struct file *a = uprobe_test_file(test), *b = uprobe_test_file(test);
+	unsigned long at_a = uprobe_test_map_text(test, a);
+	unsigned long again = uprobe_test_map_text(test, a);
+	unsigned long at_b = uprobe_test_map_text(test, b);
+	int active = atomic_read(&probepoints_active);
+	struct uprobe *us[] = {
+		uprobe_test_probe(test, b, AT_NEXT_PAGE),
+		uprobe_test_probe(test, a, AT_STEP),
+		uprobe_test_probe(test, b, AT_NOP),
+		uprobe_test_probe(test, a, AT_NEXT_PAGE),
+		uprobe_test_probe(test, a, AT_STEP),
+		uprobe_test_probe(test, a, 0),
+	};
+	struct uprobe *some[] = { us[3], us[1], NULL, us[1], us[0] };
+	int i;
+
+	KUNIT_ASSERT_EQ(test, register_uprobes(us, ARRAY_SIZE(us)), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&probepoints_active), active + 5);
+	for (i = 0; i < ARRAY_SIZE(us); i++) {
+		bool in_a = us[i]->inode == file_inode(a);
+
+		KUNIT_EXPECT_EQ(test, uprobe_test_byte(test, (in_a ? at_a : at_b) + us[i]->offset),
+				UPROBE_SWBP_INSN);
+		if (in_a)
+			KUNIT_EXPECT_EQ(test, uprobe_test_byte(test, again + us[i]->offset),
+					UPROBE_SWBP_INSN);
+	}
+
+	unregister_uprobes(some, ARRAY_SIZE(some));
+	KUNIT_EXPECT_EQ(test, atomic_read(&probepoints_active), active + 3);
+	KUNIT_EXPECT_EQ(test, uprobe_test_byte(test, at_a + AT_STEP), UPROBE_SWBP_INSN);
+	KUNIT_EXPECT_EQ(test, uprobe_test_byte(test, again), UPROBE_SWBP_INSN);
+	KUNIT_EXPECT_EQ(test, uprobe_test_byte(test, at_b + AT_NOP), UPROBE_SWBP_INSN);
+	KUNIT_EXPECT_EQ(test, uprobe_test_byte(test, at_a + AT_NEXT_PAGE), 0x90);
+	KUNIT_EXPECT_EQ(test, uprobe_test_byte(test, again + AT_NEXT_PAGE), 0x90);
+	KUNIT_EXPECT_EQ(test, uprobe_test_byte(test, at_b + AT_NEXT_PAGE), 0x90);
+	KUNIT_EXPECT_NULL(test, us[1]->pp);
+	KUNIT_EXPECT_NOT_NULL(test, us[4]->pp);
+
+	unregister_uprobes(us, ARRAY_SIZE(us));
+	KUNIT_EXPECT_EQ(test, atomic_read(&probepoints_active), active);
+	KUNIT_EXPECT_FALSE(test, uprobe_test_own_page(test, at_a));
+	KUNIT_EXPECT_FALSE(test, uprobe_test_own_page(test, again + AT_NEXT_PAGE));
+	KUNIT_EXPECT_FALSE(test, uprobe_test_own_page(test, at_b));
+}
+
 /* One that was there before stays when a group that names it again fails. */
 static void group_with_a_registered_one(struct kunit *test)
 {
@@ -579,6 +628,7 @@ static struct kunit_case register_cases[] = {
 	KUNIT_CASE(process_without_text_there),
 	KUNIT_CASE(by_process),
 	KUNIT_CASE(all_of_them),
+	KUNIT_CASE(of_two_files),
 	KUNIT_CASE(one_bad_one),
 	KUNIT_CASE(group_with_a_registered_one),
 	KUNIT_CASE(refusals_are_noted),
