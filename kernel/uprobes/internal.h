@@ -39,6 +39,7 @@
 #define _KERNEL_UPROBES_INTERNAL_H
 
 #include <linux/bitmap.h>
+#include <linux/hash.h>
 #include <linux/llist.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -713,6 +714,21 @@ struct pending_return {
 	bool			trampoline;
 	struct rcu_head		rcu;
 };
+
+/* Pending returns are kept by the page of stack that they lie in. */
+#define RETURN_BUCKET_BITS	8
+
+static inline unsigned int return_bucket_nr(unsigned long slot)
+{
+	return hash_long(slot >> PAGE_SHIFT, RETURN_BUCKET_BITS);
+}
+
+/*
+ * Returns in one bucket: they are walked with its lock held. With this in each a
+ * thread can still recurse to its limit, with calls as near to each other as they
+ * can be.
+ */
+#define RETURN_BUCKET_LIMIT	2048
 
 struct return_table *returns_make(struct uprobe_mm *um);
 bool returns_unfit(struct return_table *table, unsigned long ret);

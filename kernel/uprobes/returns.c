@@ -35,20 +35,12 @@
 
 #include "internal.h"
 
-#define BUCKET_BITS	8
-#define BUCKETS		BIT(BUCKET_BITS)
+#define BUCKETS		BIT(RETURN_BUCKET_BITS)
 #define UNFIT_BITS	8
 
 /* So few are not worth a sweep. */
 #define SWEEP_FIRST	64
 #define SWEEP_ORPHANS	1024
-
-/*
- * Returns in one bucket: they are walked with the lock held. With this in each a
- * thread can still recurse to its limit, with calls as near to each other as they
- * can be.
- */
-#define BUCKET_LIMIT	2048
 
 struct return_bucket {
 	spinlock_t		lock;	/* the rest */
@@ -71,7 +63,7 @@ struct return_table {
 
 static struct return_bucket *bucket_of(struct return_table *table, unsigned long slot)
 {
-	return &table->bucket[hash_long(slot >> PAGE_SHIFT, BUCKET_BITS)];
+	return &table->bucket[return_bucket_nr(slot)];
 }
 
 /**
@@ -303,7 +295,7 @@ static noinline bool note_among(struct uprobe_mm *um, struct uprobe_thread *t,
 	struct pending_return **pos, *stale = NULL;
 
 	spin_lock(&b->lock);
-	if (b->n >= BUCKET_LIMIT) {
+	if (b->n >= RETURN_BUCKET_LIMIT) {
 		spin_unlock(&b->lock);
 		return false;
 	}
@@ -349,7 +341,7 @@ bool returns_note(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_
 	spin_lock(&b->lock);
 	pos = first_at(b, p->slot);
 	if (likely(!(*pos && (*pos)->slot == p->slot) && !p->trampoline &&
-		   b->n < BUCKET_LIMIT)) {
+		   b->n < RETURN_BUCKET_LIMIT)) {
 		put_at(b, pos, t, p);
 		spin_unlock(&b->lock);
 		return true;

@@ -330,6 +330,42 @@ static void too_deep(struct kunit *test)
 	expect_pending(test, &s, 0);
 }
 
+/* On pages of stack that share a list: as many as it may have, and one more. */
+static void too_near(struct kunit *test)
+{
+	unsigned long at, end, ret = 0, n = 0, slot = 0, last = 0;
+	struct scene s;
+
+	scene_make(test, &s);
+	end = uprobe_test_map_stack(test, SZ_16M);
+	for (at = end - SZ_16M; at < end && n <= RETURN_BUCKET_LIMIT; at += WORD) {
+		if (return_bucket_nr(at) != return_bucket_nr(end - 1)) {
+			at += PAGE_SIZE - WORD;
+			continue;
+		}
+		ret = s.jit + 0x100 + n++;
+		last = slot;
+		slot = at;
+		call(test, &s, 0, slot, ret);
+	}
+	KUNIT_ASSERT_EQ(test, n, RETURN_BUCKET_LIMIT + 1UL);
+	KUNIT_EXPECT_EQ(test, drops(&s, 0, UPROBE_DROP_DEPTH), 1);
+	KUNIT_EXPECT_EQ(test, word_at(test, slot), ret);
+	KUNIT_EXPECT_EQ(test, word_at(test, last), s.um->area.vaddr);
+	expect_pending(test, &s, RETURN_BUCKET_LIMIT);
+
+	/* Elsewhere there is room: two pages side by side do not share a list. */
+	at = s.stack - 64;
+	if (return_bucket_nr(at) == return_bucket_nr(end - 1))
+		at -= PAGE_SIZE;
+	call(test, &s, 0, at, ret);
+	KUNIT_EXPECT_EQ(test, drops(&s, 0, UPROBE_DROP_DEPTH), 1);
+	expect_pending(test, &s, RETURN_BUCKET_LIMIT + 1);
+	uretprobe_undo(s.t, &s.regs);
+	expect_pending(test, &s, 0);
+	KUNIT_EXPECT_NE(test, word_at(test, last), s.um->area.vaddr);
+}
+
 static void bad_stack(struct kunit *test)
 {
 	unsigned long readonly;
@@ -520,6 +556,7 @@ static struct kunit_case uretprobe_cases[] = {
 	KUNIT_CASE(slot_used_again),
 	KUNIT_CASE(swept),
 	KUNIT_CASE(too_deep),
+	KUNIT_CASE(too_near),
 	KUNIT_CASE(bad_stack),
 	KUNIT_CASE(stray),
 	KUNIT_CASE(unregistered_meanwhile),
