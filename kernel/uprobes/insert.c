@@ -178,7 +178,8 @@ int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long
 	mmap_assert_write_locked(mm);
 
 	if (pp->refusal[is_64bit_mm(mm)] != UPROBE_ACCEPTED) {
-		uprobe_drop(pp, UPROBE_DROP_REFUSED);
+		if (again)
+			uprobe_drop(pp, UPROBE_DROP_REFUSED);
 		return 0;
 	}
 	um = uprobe_mm_get(mm);
@@ -507,6 +508,8 @@ static int walk_mapping(struct walk *w, const struct mapping_ref *ref, bool want
 	for (; i < end && !err; i++) {
 		struct probepoint *pp = w->pps[i];
 
+		if (!locked)
+			cond_resched();
 		if (probepoint_wanted(pp, ref->mm) != wanted)
 			continue;
 		if (!locked)
@@ -532,7 +535,6 @@ static int walk_mapping(struct walk *w, const struct mapping_ref *ref, bool want
 static int walk_mappings(struct walk *w, bool wanted)
 {
 	struct mapping_list list = { };
-	unsigned int i;
 	int err;
 
 	lockdep_assert_held(&w->pps[0]->file->lock);
@@ -540,8 +542,10 @@ static int walk_mappings(struct walk *w, bool wanted)
 	do {
 		w->again = false;
 		err = find_mappings(w->pps, w->n, &list, wanted && w->first);
-		for (i = 0; i < list.n && !err; i++) {
-			err = walk_mapping(w, &list.ref[i], wanted);
+		/* Each is given back when it is done: its process may have ended. */
+		while (list.n && !err) {
+			err = walk_mapping(w, &list.ref[list.n - 1], wanted);
+			mmput(list.ref[--list.n].mm);
 			cond_resched();
 		}
 		put_mappings(&list);

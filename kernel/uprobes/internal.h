@@ -435,7 +435,7 @@ struct uprobe_mm {
 	bool			inherited;
 	bool			any_stale;
 	bool			any_under;
-	atomic_t		sites_lost;
+	atomic_long_t		sites_lost;
 	struct xarray		foreign;
 	bool			gone;
 	struct rhashtable	table;
@@ -465,7 +465,7 @@ static inline void site_mark_stale(struct uprobe_site *site)
 	WRITE_ONCE(site->stale, true);
 	/* Behind that: pairs with retpoint_ready(). */
 	smp_mb__before_atomic();
-	atomic_inc(&site->um->sites_lost);
+	atomic_long_inc(&site->um->sites_lost);
 }
 
 static inline struct uprobe_mm *uprobe_mm_of(struct mm_struct *mm)
@@ -644,7 +644,7 @@ struct uprobe_thread {
 		const struct uprobe_site *site;
 		unsigned long	ret;
 		struct return_link *link;
-		int		lost;
+		long		lost;
 	} ready;
 	struct pending_return	*spare;
 	unsigned long		child_area;

@@ -105,17 +105,27 @@ static int find_by_pid(struct uprobe *u)
 }
 
 struct late_release {
-	struct deferral		release;
+	struct deferral		grace;
+	struct work_struct	work;
 	struct inode		*held;
 	struct mm_struct	*only;
 };
 
-static void release_late(struct deferral *d)
+static void release_late(struct work_struct *work)
 {
-	struct late_release *r = container_of(d, struct late_release, release);
+	struct late_release *r = container_of(work, struct late_release, work);
 
 	give_back(r->held, r->only);
 	kfree(r);
+}
+
+/* May take as long as a file system takes to be unmounted: others wait for this worker. */
+static void release_elsewhere(struct deferral *d)
+{
+	struct late_release *r = container_of(d, struct late_release, grace);
+
+	INIT_WORK(&r->work, release_late);
+	queue_work(system_unbound_wq, &r->work);
 }
 
 /*
@@ -131,7 +141,7 @@ static void forget_file_later(struct uprobe *u)
 	r = kmalloc(sizeof(*r), GFP_KERNEL | __GFP_NOFAIL);
 	r->held = u->held;
 	r->only = u->only;
-	defer(&r->release, release_late);
+	defer(&r->grace, release_elsewhere);
 }
 
 static void forget_file(struct uprobe *u)
@@ -178,9 +188,15 @@ static int compare_points(const void *a, const void *b)
 	return by_place(*(struct probepoint * const *)a, *(struct probepoint * const *)b);
 }
 
-static int compare_uprobes(const void *a, const void *b)
+/* A registered uprobe, whose probepoint is held: its handler may unregister it any time. */
+struct listed {
+	struct uprobe *u;
+	struct probepoint *pp;
+};
+
+static int compare_listed(const void *a, const void *b)
 {
-	return by_place((*(struct uprobe * const *)a)->pp, (*(struct uprobe * const *)b)->pp);
+	return by_place(((const struct listed *)a)->pp, ((const struct listed *)b)->pp);
 }
 
 /* Sort, and give back the references of those that are there twice. Returns how many stay. */
@@ -210,7 +226,9 @@ static int plant(struct probepoint **pps, unsigned int n)
 		for (end = i + 1; end < n && pps[end]->file == file; end++)
 			;
 		mutex_lock(&file->lock);
-		err = insert_everywhere(pps + i, end - i);
+		/* Their handlers may have taken them out meanwhile, the last ones of the file. */
+		if (!file->retired)
+			err = insert_everywhere(pps + i, end - i);
 		mutex_unlock(&file->lock);
 	}
 	return err;
@@ -229,7 +247,7 @@ static int add(struct uprobe *u, struct probepoint **found)
 	if (!IS_ERR(pp)) {
 		refcount_inc(&pp->refs);
 		*found = pp;
-		u->pp = pp;
+		WRITE_ONCE(u->pp, pp);
 		if (u->ret_handler)
 			retpoint_want(pp);
 		list_add_tail_rcu(&u->node, &pp->uprobes);
@@ -241,22 +259,25 @@ static int add(struct uprobe *u, struct probepoint **found)
 }
 
 /* Of some of one file: off the lists, and out of all mms. @pps: room for as many. */
-static void hide(struct uprobe **us, unsigned int n, struct probepoint **pps)
+static void hide(const struct listed *ls, unsigned int n, struct probepoint **pps)
 {
-	struct probed_file *file = us[0]->pp->file;
+	struct probed_file *file = ls[0].pp->file;
 	unsigned int i, m = 0;
 
 	mutex_lock(&file->lock);
 	for (i = 0; i < n; i++) {
-		struct probepoint *pp = us[i]->pp;
+		struct probepoint *pp = ls[i].pp;
+		struct uprobe *u = ls[i].u;
 
-		/* Twice in one array? */
-		if (!us[i]->node.prev)
+		if (!(i % 64))
+			cond_resched();
+		/* Twice in one array, or by its handler meanwhile? */
+		if (u->pp != pp || !u->node.prev)
 			continue;
-		list_del_rcu(&us[i]->node);
+		list_del_rcu(&u->node);
 		/* Nobody follows it. Says that this has been done. */
-		us[i]->node.prev = NULL;
-		if (us[i]->ret_handler)
+		u->node.prev = NULL;
+		if (u->ret_handler)
 			retpoint_unwant(pp);
 		if (!m || pps[m - 1] != pp)
 			pps[m++] = pp;
@@ -271,17 +292,37 @@ static void hide(struct uprobe **us, unsigned int n, struct probepoint **pps)
 	mutex_unlock(&file->lock);
 }
 
-/* All of these are registered; they are sorted on the way. */
-static void unplant(struct uprobe **us, unsigned int n, struct probepoint **pps)
+/* They are sorted on the way, and not held any more afterwards. */
+static void unplant(struct listed *ls, unsigned int n, struct probepoint **pps)
 {
 	unsigned int i, end;
 
-	sort(us, n, sizeof(*us), compare_uprobes, NULL);
+	sort(ls, n, sizeof(*ls), compare_listed, NULL);
 	for (i = 0; i < n; i = end) {
-		for (end = i + 1; end < n && us[end]->pp->file == us[i]->pp->file; end++)
+		for (end = i + 1; end < n && ls[end].pp->file == ls[i].pp->file; end++)
 			;
-		hide(us + i, end - i, pps);
+		hide(ls + i, end - i, pps);
 	}
+	for (i = 0; i < n; i++)
+		probepoint_put(ls[i].pp);
+}
+
+/* Hold the probepoint of @u; false if it is not registered, or not any more. */
+static bool hold(struct uprobe *u, struct listed *l)
+{
+	struct probepoint *pp;
+	int idx;
+
+	if (IS_ERR_OR_NULL(u))
+		return false;
+	/* It is freed a grace period after the last one let go. */
+	idx = srcu_read_lock(&uprobes_srcu);
+	pp = READ_ONCE(u->pp);
+	if (pp && !refcount_inc_not_zero(&pp->refs))
+		pp = NULL;
+	srcu_read_unlock(&uprobes_srcu, idx);
+	*l = (struct listed) { u, pp };
+	return pp;
 }
 
 static bool in_handler(void)
@@ -328,17 +369,16 @@ static int register_begin(struct uprobe *u, struct probepoint **pp)
 	return err;
 }
 
-static bool registered(const struct uprobe *u)
-{
-	return !IS_ERR_OR_NULL(u) && u->pp;
-}
-
 static void unregister_finish(struct uprobe *u)
 {
-	if (!registered(u))
+	struct probepoint *pp;
+
+	pp = IS_ERR_OR_NULL(u) ? NULL : u->pp;
+	if (!pp)
 		return;
-	probepoint_put(u->pp);
-	u->pp = NULL;
+	/* First: see hold(). */
+	WRITE_ONCE(u->pp, NULL);
+	probepoint_put(pp);
 	if (in_handler())
 		forget_file_later(u);
 	else
@@ -423,27 +463,26 @@ EXPORT_SYMBOL_GPL(register_uprobes);
  */
 void unregister_uprobes(struct uprobe **us, unsigned int n)
 {
-	struct uprobe *one, **sorted = &one;
 	struct probepoint *point, **pps = &point;
+	struct listed one, *ls = &one;
 	unsigned int i, m = 0;
 
 	if (!us)
 		return;
 	if (n > 1) {
-		sorted = kvmalloc_array(n, sizeof(*sorted), GFP_KERNEL | __GFP_NOFAIL);
+		ls = kvmalloc_array(n, sizeof(*ls), GFP_KERNEL | __GFP_NOFAIL);
 		pps = kvmalloc_array(n, sizeof(*pps), GFP_KERNEL | __GFP_NOFAIL);
 	}
 	for (i = 0; i < n; i++)
-		if (registered(us[i]))
-			sorted[m++] = us[i];
+		m += hold(us[i], &ls[m]);
 	if (m) {
-		unplant(sorted, m, pps);
+		unplant(ls, m, pps);
 		wait_for_handlers();
 		for (i = 0; i < n; i++)
 			unregister_finish(us[i]);
 	}
 	if (n > 1) {
-		kvfree(sorted);
+		kvfree(ls);
 		kvfree(pps);
 	}
 }
@@ -594,10 +633,11 @@ void uprobe_unregister_nosync(struct uprobe *u, struct uprobe_consumer *uc)
 {
 	struct consumer_uprobe *cu;
 	struct probepoint *pp;
+	struct listed l;
 
-	if (!registered(u))
+	if (!hold(u, &l))
 		return;
-	unplant(&u, 1, &pp);
+	unplant(&l, 1, &pp);
 	unregister_finish(u);
 	cu = container_of(u, struct consumer_uprobe, u);
 	defer(&cu->free, free_consumer);

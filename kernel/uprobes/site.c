@@ -192,7 +192,7 @@ void site_set_state(struct uprobe_site *site, enum site_state state)
 	if (state != SITE_PLANTED) {
 		/* Behind that: pairs with retpoint_ready(). */
 		smp_mb__before_atomic();
-		atomic_inc(&site->um->sites_lost);
+		atomic_long_inc(&site->um->sites_lost);
 	}
 	uprobe_stat_inc(state == SITE_PLANTED ? UPROBE_STAT_PLANTED : UPROBE_STAT_UNPLANTED);
 }

@@ -71,7 +71,7 @@ static inline bool retpoint_ready(struct uprobe_site *site, struct uprobe_thread
 				  unsigned long ret)
 {
 	/* Before the look. While it is the same no site was lost, so the link is there. */
-	int lost = atomic_read_acquire(&site->um->sites_lost);
+	long lost = atomic_long_read_acquire(&site->um->sites_lost);
 	struct return_link *link;
 
 	if (likely(t->ready.site == site && t->ready.ret == ret && t->ready.lost == lost &&
