@@ -495,6 +495,7 @@ static noinline bool wrong_mode(struct uprobe_site *site, struct pt_regs *regs)
  */
 static noinline bool enter_syscall(struct uprobe_site *site, struct uprobe_thread *t,
 				   struct pt_regs *regs, int idx)
+	__releases(&uprobes_srcu)
 {
 	struct arch_uprobe insn = *site->insn;
 
