@@ -33,6 +33,7 @@ struct functions {
 	uint64_t *offsets;		/* each once, ascending */
 	uint32_t n;
 	struct bulk returns, entries;
+	uint64_t *before, sum_before;	/* returns that earlier runs have had */
 };
 
 /*
@@ -190,6 +191,10 @@ static inline int functions_probe(struct functions *f, unsigned int kinds)
 
 	f->returns.fd = -1;
 	f->entries.fd = -1;
+	f->before = calloc(f->n, sizeof(*f->before));
+	f->sum_before = 0;
+	if (!f->before)
+		return -ENOMEM;
 	if (kinds & PROBE_RETURNS)
 		err = plant(f, &f->returns, true);
 	if (!err && (kinds & PROBE_ENTRIES))
@@ -207,6 +212,8 @@ static inline void functions_unprobe(struct functions *f, unsigned int kinds)
 		bulk_close(&f->entries);
 		bulk_free(&f->entries);
 	}
+	free(f->before);
+	f->before = NULL;
 }
 
 /* ---- compared ---- */
@@ -284,7 +291,7 @@ static inline int check_tallies(struct functions *f, const struct tallies *t, bo
 
 		sum += of->returns;
 		i = function_index(f, of->name);
-		hits = i < 0 ? -1 : (long)f->returns.counts[i];
+		hits = i < 0 ? -1 : (long)(f->returns.counts[i] - f->before[i]);
 		if (hits >= of->returns && hits <= of->returns + of->maybe)
 			continue;
 		wrong++;
@@ -294,7 +301,9 @@ static inline int check_tallies(struct functions *f, const struct tallies *t, bo
 	}
 	if (loud)
 		printf("# %ld returns counted by the program, %llu reported\n", sum,
-		       (unsigned long long)f->returns.sum);
+		       (unsigned long long)(f->returns.sum - f->sum_before));
+	memcpy(f->before, f->returns.counts, f->n * sizeof(*f->before));
+	f->sum_before = f->returns.sum;
 	/* A program that says nothing has not come to its end. */
 	return t->n ? wrong : 1;
 }
@@ -321,22 +330,23 @@ static inline void run_program(const struct program *p, struct result *r)
 	run_job(p->path, &job, RUN_SECONDS, r);
 }
 
-/* What is different under probes; 0 is what is wanted. */
-static inline int differences(struct program *p, unsigned int kinds, const struct mistake *m)
+/* Without probes; not 0 if it fails. */
+static inline int run_plain(const struct program *p, struct result *plain)
 {
-	struct result *plain = calloc(2, sizeof(*plain)), *probed = plain + 1;
-	double begin = seconds_now(), planted;
 	struct tallies t;
-	int wrong = 0;
 
-	if (!plain)
-		return 1;
 	run_program(p, plain);
 	take_tallies(plain, &t);
-	if (!t.n) {
+	if (!t.n)
 		print_result("without a probe it fails", plain);
-		wrong++;
-	}
+	return !t.n;
+}
+
+static inline int program_probe(struct program *p, unsigned int kinds, const struct mistake *m)
+{
+	double begin = seconds_now();
+	int wrong = 0;
+
 	for (unsigned int i = 0; i < p->nr; i++)
 		wrong += !!functions_probe(&p->files[i], kinds);
 	if (m) {
@@ -345,10 +355,23 @@ static inline int differences(struct program *p, unsigned int kinds, const struc
 		spoil.index = function_index(&p->files[0], m->function);
 		wrong += !!ioctl(p->files[0].returns.fd, BULK_SPOIL, &spoil) * 1000;
 	}
-	planted = seconds_now();
+	printf("# planted in %.1f s\n", seconds_now() - begin);
+	return wrong;
+}
+
+/* Under probes: what is different from @plain. */
+static inline int run_compared(struct program *p, unsigned int kinds, const struct mistake *m,
+			       const struct result *plain)
+{
+	struct result *probed = calloc(1, sizeof(*probed));
+	double begin = seconds_now();
+	struct tallies t;
+	int wrong = 0;
+
+	if (!probed)
+		return 1;
 	run_program(p, probed);
-	printf("# %s: planted in %.1f s, ran %.1f s\n", p->name, planted - begin,
-	       seconds_now() - planted);
+	printf("# %s: ran %.1f s\n", p->name, seconds_now() - begin);
 	take_tallies(probed, &t);
 	if (!same_result(plain, probed)) {
 		wrong++;
@@ -359,9 +382,29 @@ static inline int differences(struct program *p, unsigned int kinds, const struc
 	}
 	if ((kinds & (PROBE_RETURNS | UNTALLIED)) == PROBE_RETURNS)
 		wrong += check_tallies(&p->files[0], &t, !m);
+	fflush(stdout);
+	free(probed);
+	return wrong;
+}
+
+static inline void program_unprobe(struct program *p, unsigned int kinds)
+{
 	for (unsigned int i = 0; i < p->nr; i++)
 		functions_unprobe(&p->files[i], kinds);
-	fflush(stdout);
+}
+
+/* What is different under probes; 0 is what is wanted. */
+static inline int differences(struct program *p, unsigned int kinds, const struct mistake *m)
+{
+	struct result *plain = calloc(1, sizeof(*plain));
+	int wrong;
+
+	if (!plain)
+		return 1;
+	wrong = run_plain(p, plain);
+	wrong += program_probe(p, kinds, m);
+	wrong += run_compared(p, kinds, m, plain);
+	program_unprobe(p, kinds);
 	free(plain);
 	return wrong;
 }
