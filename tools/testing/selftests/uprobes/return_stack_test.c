@@ -6,6 +6,8 @@
  */
 #include "return_functions.h"
 
+#include <linux/userfaultfd.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <sys/time.h>
 #include <ucontext.h>
@@ -334,6 +336,100 @@ SCENARIO(signals_at_any_time)
 		sum += recurse(60) + tail_deep(10);
 	setitimer(ITIMER_REAL, &never, NULL);
 	printf("%ld\n", sum);
+	return 0;
+}
+
+/* ---- a return address on a page that comes when another thread likes ---- */
+
+/* late_call() enters late_function() with the stack pointer that it is given. */
+void late_call(void *sp);
+extern const char late_back[];
+
+asm("	.text\n"
+    "	.globl	late_call, late_function, late_back\n"
+    "	.type	late_call, @function\n"
+    "late_call:\n"
+#ifdef __x86_64__
+    "	push	%rbp\n"
+    "	mov	%rsp, %rbp\n"
+    "	mov	%rdi, %rsp\n"
+    "	jmp	late_function\n"
+    "	call	late_function\n"	/* for show: what is behind it is returned to */
+    "late_back:\n"
+    "	mov	%rbp, %rsp\n"
+    "	pop	%rbp\n"
+#else
+    "	push	%ebp\n"
+    "	mov	%esp, %ebp\n"
+    "	mov	8(%ebp), %esp\n"
+    "	jmp	late_function\n"
+    "	call	late_function\n"
+    "late_back:\n"
+    "	mov	%ebp, %esp\n"
+    "	pop	%ebp\n"
+#endif
+    "	ret\n"
+    "	.size	late_call, . - late_call\n"
+    "	.type	late_function, @function\n"
+    "late_function:\n"
+    "	ret\n"
+    "	.size	late_function, . - late_function\n");
+
+struct late_page {
+	int uffd;
+	uint8_t *page;
+	uint8_t image[PAGE] __attribute__((aligned(PAGE)));
+};
+
+static struct late_page late;
+
+/* Waits for the fault, and then some more: the one who faults has to sleep. */
+static void *bring_page(void *arg)
+{
+	struct late_page *l = arg;
+	struct uffdio_copy copy = {
+		.dst = (unsigned long)l->page,
+		.src = (unsigned long)l->image,
+		.len = PAGE,
+	};
+	struct uffd_msg msg;
+
+	if (read(l->uffd, &msg, sizeof(msg)) != sizeof(msg) || msg.event != UFFD_EVENT_PAGEFAULT)
+		return NULL;
+	usleep(20000);
+	return ioctl(l->uffd, UFFDIO_COPY, &copy) ? NULL : arg;
+}
+
+SCENARIO(return_address_comes_late)
+{
+	struct late_page *l = &late;
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	const size_t at = PAGE / 2;
+	pthread_t thread;
+	void *brought;
+	int n = 0;
+
+	l->uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	l->page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	reg.range.start = (unsigned long)l->page;
+	reg.range.len = PAGE;
+	if (l->uffd < 0 || l->page == MAP_FAILED || ioctl(l->uffd, UFFDIO_API, &api) ||
+	    ioctl(l->uffd, UFFDIO_REGISTER, &reg))
+		return 96;
+	*(const char **)(l->image + at) = late_back;
+	for (int i = 0; i < 5; i++) {
+		madvise(l->page, PAGE, MADV_DONTNEED);
+		if (pthread_create(&thread, NULL, bring_page, l))
+			return 97;
+		late_call(l->page + at);
+		RETURNED(late_function, 1);
+		RETURNED(late_call, 1);
+		pthread_join(thread, &brought);
+		n += !!brought;
+	}
+	printf("%d pages came\n", n);
+	close(l->uffd);
 	return 0;
 }
 
