@@ -492,6 +492,31 @@ TEST_F(debugger, stays_when_the_probe_goes)
 	}
 }
 
+/* Stopped at a probe he may have the program execute something else first. */
+TEST_F(debugger, goes_on_elsewhere)
+{
+	uint8_t orig = *(const uint8_t *)dbg_nop;
+
+	ASSERT_EQ(0, plant(&self->probe, self->pid, dbg_nop));
+	ASSERT_TRUE(text_put(self->pid, PEEK, dbg_nop, INT3));
+	EXPECT_EQ(SIGTRAP, go(self->pid, PTRACE_CONT));
+	EXPECT_EQ(1, probe_hits(&self->probe));
+	set_ip(self->pid, dbg_mul);
+	EXPECT_EQ(SIGTRAP, go(self->pid, PTRACE_SINGLESTEP));
+	EXPECT_EQ((unsigned long)dbg_mul + MUL_IMM + 1, get_ip(self->pid));
+
+	/* Back there it is another execution, and past it the same one. */
+	set_ip(self->pid, dbg_nop);
+	EXPECT_EQ(SIGTRAP, go(self->pid, PTRACE_CONT));
+	EXPECT_EQ((unsigned long)dbg_nop + 1, get_ip(self->pid));
+	EXPECT_EQ(2, probe_hits(&self->probe));
+	ASSERT_TRUE(text_put(self->pid, PEEK, dbg_nop, orig));
+	set_ip(self->pid, dbg_nop);
+	EXPECT_EQ(SIGSTOP, go(self->pid, PTRACE_CONT));
+	EXPECT_EQ(2, probe_hits(&self->probe));
+	EXPECT_EQ(COUNT, shared->result);
+}
+
 TEST_F(debugger, detached)
 {
 	uint8_t orig = *(const uint8_t *)dbg_nop;
@@ -641,6 +666,47 @@ TEST_F(debugger, forked_child)
 		if (probed)
 			EXPECT_EQ(6, probe_hits(&self->probe));
 	}
+}
+
+/*
+ * A child has come with breakpoints of ours. The debugger's own, where no probe is yet,
+ * is not one of them.
+ */
+TEST_F(debugger, own_breakpoint_in_a_forked_child)
+{
+	int event = SIGTRAP | PTRACE_EVENT_FORK << 8;
+	uint8_t orig = *(const volatile uint8_t *)dbg_rep;
+	struct probe second = { };
+	unsigned long pid;
+
+	ASSERT_EQ(0, probe_all(&self->probe, at_nop.path, at_nop.offset + (dbg_mul - dbg_nop), 0));
+	shared->forks = true;
+	ASSERT_EQ(0, ptrace(PTRACE_SETOPTIONS, self->pid, NULL, PTRACE_O_TRACEFORK));
+	ASSERT_EQ(event, go(self->pid, PTRACE_CONT));
+	ASSERT_EQ(0, ptrace(PTRACE_GETEVENTMSG, self->pid, NULL, &pid));
+	ASSERT_EQ(SIGSTOP, wait_for(pid));
+	ASSERT_TRUE(text_put(pid, PEEK, dbg_rep, INT3));
+
+	ASSERT_EQ(0, probe_all(&second, at_nop.path, at_nop.offset + (dbg_rep - dbg_nop), 0));
+	EXPECT_EQ(INT3, text_byte(pid, dbg_rep));
+	EXPECT_EQ(orig, text_byte(self->pid, dbg_rep));
+	EXPECT_EQ(SIGTRAP, go(pid, PTRACE_CONT));
+	EXPECT_EQ((unsigned long)dbg_rep + 1, get_ip(pid));
+	EXPECT_EQ(1, probe_hits(&self->probe));
+	EXPECT_EQ(0, probe_hits(&second));
+
+	/* When he takes it away the probe is planted. */
+	ASSERT_TRUE(text_put(pid, PEEK, dbg_rep, orig));
+	EXPECT_EQ(orig, text_byte(pid, dbg_rep));
+	set_ip(pid, dbg_rep);
+	ASSERT_EQ(0, ptrace(PTRACE_DETACH, pid, NULL, NULL));
+	EXPECT_EQ(SIGCHLD, go(self->pid, PTRACE_CONT));
+	EXPECT_EQ(SIGSTOP, go(self->pid, PTRACE_CONT));
+	EXPECT_EQ(0, shared->forked);
+	EXPECT_EQ(COUNT, shared->result);
+	EXPECT_EQ(2, probe_hits(&self->probe));
+	EXPECT_EQ(2, probe_hits(&second));
+	probe_close(&second);
 }
 
 /* ---- core files ---- */
