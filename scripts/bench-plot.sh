@@ -48,7 +48,7 @@ draw() {
 	say "${DEST#"$TOP"/}/$1.svg"
 }
 
-# bars NAME WIDTH TITLE: two for each row of the file
+# bars NAME WIDTH TITLE [AXIS]: two for each row of the file
 bars() {
 	draw "$1" "$2" 460 <<-END
 		set title '$3'
@@ -56,7 +56,7 @@ bars() {
 		set style histogram clustered gap 1
 		set style fill solid 0.9 noborder
 		set boxwidth 0.9
-		set yrange [0:*]
+		${4:-set yrange [0:*]}
 		set xtics rotate by -50 scale 0 noenhanced
 		plot '$DATA/$1' using 2:xtic(1) title 'stock 6.12' lc rgb stock, \
 		     '' using 3 title 'ours' lc rgb ours
@@ -134,8 +134,9 @@ done
 	pick detach/perf | sed 's|^|perf, close |'
 	pick attach/tracefs | sed 's|^|tracefs, enable |'
 	pick detach/tracefs | sed 's|^|tracefs, disable |'
-} | sed 's|/1\t|\t|' | awk -F '\t' -v OFS='\t' '{ print $1, $2 / 1e9, $3 / 1e9 }' >"$DATA/events"
-bars events 700 'Events one by one: 10^9 instructions of guest time, waiting included'
+} | sed 's|/1\t|\t|' | awk -F '\t' -v OFS='\t' '{ print $1, $2 / 1e6, $3 / 1e6 }' >"$DATA/events"
+bars events 700 'Events one by one: million instructions of guest time, waiting included' \
+	'set logscale y; set yrange [1:100000]'
 
 if [ -f "$WHERE" ]; then
 	awk -F '\t' -v OFS='\t' '
