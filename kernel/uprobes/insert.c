@@ -114,14 +114,13 @@ int restore_text(struct uprobe_site *site)
 	return 0;
 }
 
-/* Look at the text and plant. @site is barred until our int3 is there. */
-static int plant(struct uprobe_site *site)
+/* The text is in that @state. @site is barred until our int3 is there. */
+static int plant(struct uprobe_site *site, int state)
 {
 	struct mm_struct *mm = site->um->mm;
 	enum uprobe_drop why;
-	int state, err;
+	int err;
 
-	state = text_look(mm, site->vaddr, site->insn);
 	switch (state) {
 	case TEXT_ORIGINAL:
 		/* The site is there before the breakpoint is. */
@@ -173,7 +172,7 @@ int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long
 	struct mm_struct *mm = vma->vm_mm;
 	struct uprobe_site *site;
 	struct uprobe_mm *um;
-	int err = 0;
+	int state, err = 0;
 
 	mmap_assert_write_locked(mm);
 
@@ -205,8 +204,11 @@ int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long
 			refctr_inc(site);
 		goto unlock;
 	}
+	state = text_look(mm, vaddr, &pp->insn[is_64bit_mm(mm)]);
 	if (!site) {
-		site = adopt_site(um, pp, vaddr);
+		/* Our breakpoint, that came with fork()? */
+		if (state == TEXT_PLANTED)
+			site = adopt_site(um, pp, vaddr);
 		if (site) {
 			err = PTR_ERR_OR_ZERO(site);
 			goto unlock;
@@ -217,7 +219,7 @@ int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long
 			goto unlock;
 		}
 	}
-	err = plant(site);
+	err = plant(site, state);
 	if (err)
 		site_retire(site);
 	else if (site->state == SITE_PLANTED)
