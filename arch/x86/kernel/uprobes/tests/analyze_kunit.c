@@ -201,7 +201,7 @@ static const struct emulated_row {
 	  I(0x48, 0x63, 0x15, 0, 0, 0, 0) },
 	{ "sub $8,%rsp", 0, EMU_SUB, REG(sp), 8, 8, { NO_MEM }, I(0x48, 0x83, 0xec, 8) },
 	{ "xor %eax,%eax", 0, EMU_XOR, REG(ax), 4, 0, { .base = REG(ax) }, I(0x31, 0xc0) },
-	{ "inc %r8", 0, EMU_INC, REG(r8), 8, 0, { NO_MEM }, I(0x49, 0xff, 0xc0) },
+	{ "inc %rdi", 0, EMU_INC, REG(di), 8, 0, { NO_MEM }, I(0x48, 0xff, 0xc7) },
 	{ "dec %ecx", 0, EMU_DEC, REG(cx), 4, 0, { NO_MEM }, I(0xff, 0xc9) },
 	{ "cmp $-1,%eax", 0, EMU_CMP, REG(ax), 4, -1, { NO_MEM }, I(0x83, 0xf8, 0xff) },
 	{ "cmpl $-1,(%rip)", 0, EMU_CMP_MEM, UPROBE_MEM_NONE, 4, -1, { RIP_MEM(4) },
