@@ -362,15 +362,22 @@ TEST(samples)
 	RUN(do_spin, 1);
 	ASSERT_TRUE(xol_map(0, &area));
 	for (int kernel_too = 0; kernel_too < 2; kernel_too++) {
-		ASSERT_EQ(0, sampler_start(&s, kernel_too));
-		for (end = seconds_now() + 2; seconds_now() < end;)
-			RUN(do_spin, 500);
-		sampler_end(&s, &t, &area);
-		TH_LOG("%u samples, %u addresses, %u at probes", t.samples, t.addresses,
-		       t.at_probe);
-		EXPECT_LT(100, t.samples);
-		EXPECT_LT(10, t.at_probe);
-		EXPECT_EQ(0, t.in_area);
+		unsigned int samples = 0, at_probe = 0;
+
+		/* The kernel lowers the rate where interrupts take long. */
+		for (int round = 0; round < 60 && (samples < 100 || at_probe < 10); round++) {
+			ASSERT_EQ(0, sampler_start(&s, kernel_too));
+			for (end = seconds_now() + 2; seconds_now() < end;)
+				RUN(do_spin, 500);
+			sampler_end(&s, &t, &area);
+			TH_LOG("%u samples, %u addresses, %u at probes", t.samples, t.addresses,
+			       t.at_probe);
+			EXPECT_EQ(0, t.in_area);
+			samples += t.samples;
+			at_probe += t.at_probe;
+		}
+		EXPECT_LE(100, samples);
+		EXPECT_LE(10, at_probe);
 	}
 	EXPECT_EQ(probe_hits(&probes[0]), probe_hits(&probes[1]));
 	probe_close(&probes[0]);
