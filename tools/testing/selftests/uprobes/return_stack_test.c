@@ -346,34 +346,34 @@ void late_call(void *sp);
 extern const char late_back[];
 
 asm("	.text\n"
-    "	.globl	late_call, late_function, late_back\n"
-    "	.type	late_call, @function\n"
-    "late_call:\n"
+	"	.globl	late_call, late_function, late_back\n"
+	"	.type	late_call, @function\n"
+	"late_call:\n"
 #ifdef __x86_64__
-    "	push	%rbp\n"
-    "	mov	%rsp, %rbp\n"
-    "	mov	%rdi, %rsp\n"
-    "	jmp	late_function\n"
-    "	call	late_function\n"	/* for show: what is behind it is returned to */
-    "late_back:\n"
-    "	mov	%rbp, %rsp\n"
-    "	pop	%rbp\n"
+	"	push	%rbp\n"
+	"	mov	%rsp, %rbp\n"
+	"	mov	%rdi, %rsp\n"
+	"	jmp	late_function\n"
+	"	call	late_function\n"	/* for show: what is behind it is returned to */
+	"late_back:\n"
+	"	mov	%rbp, %rsp\n"
+	"	pop	%rbp\n"
 #else
-    "	push	%ebp\n"
-    "	mov	%esp, %ebp\n"
-    "	mov	8(%ebp), %esp\n"
-    "	jmp	late_function\n"
-    "	call	late_function\n"
-    "late_back:\n"
-    "	mov	%ebp, %esp\n"
-    "	pop	%ebp\n"
+	"	push	%ebp\n"
+	"	mov	%esp, %ebp\n"
+	"	mov	8(%ebp), %esp\n"
+	"	jmp	late_function\n"
+	"	call	late_function\n"
+	"late_back:\n"
+	"	mov	%ebp, %esp\n"
+	"	pop	%ebp\n"
 #endif
-    "	ret\n"
-    "	.size	late_call, . - late_call\n"
-    "	.type	late_function, @function\n"
-    "late_function:\n"
-    "	ret\n"
-    "	.size	late_function, . - late_function\n");
+	"	ret\n"
+	"	.size	late_call, . - late_call\n"
+	"	.type	late_function, @function\n"
+	"late_function:\n"
+	"	ret\n"
+	"	.size	late_function, . - late_function\n");
 
 struct late_page {
 	int uffd;
