@@ -19,7 +19,8 @@ static void next_batch(struct work_struct *work);
 
 static LLIST_HEAD(deferred);
 static DECLARE_DELAYED_WORK(batch_work, next_batch);
-static struct llist_node *batch;	/* the worker's */
+/* The worker's, of which there is one; while a grace period runs @batch_head is SRCU's. */
+static struct llist_node *batch;
 static bool batch_over;
 static struct rcu_head batch_head;
 

@@ -473,7 +473,11 @@ static struct vm_area_struct *mapping_now(struct probepoint *pp, const struct ma
 	return vma;
 }
 
-/* One pass over what a batch of probepoints, all of one file, is to be done in. */
+/*
+ * Passes over the mappings of a batch of probepoints, all of one file, whose lock is
+ * held. @visit is called with mmap_lock of the mapping's mm held for writing, once a pass
+ * for each probepoint and mapping.
+ */
 struct walk {
 	struct probepoint **pps;	/* in the order of their offsets */
 	unsigned int n;

@@ -139,6 +139,7 @@ enum uprobe_stat {
 	UPROBE_STATS
 };
 
+/* Of one CPU, so that a count shares no cache line: drop.c sums them up. */
 struct uprobe_counts {
 	u64 drop[UPROBE_DROPS];
 	u64 stat[UPROBE_STATS];
