@@ -475,7 +475,7 @@ static struct vm_area_struct *mapping_now(struct probepoint *pp, const struct ma
 
 /*
  * Passes over the mappings of a batch of probepoints, all of one file, whose lock is
- * held. @visit is called with mmap_lock of the mapping's mm held for writing, once a pass
+ * held, if by somebody who waits for this. @visit is called with mmap_lock of the mapping's mm held for writing, once a pass
  * for each probepoint and mapping.
  */
 struct walk {
@@ -543,7 +543,6 @@ static int walk_mappings(struct walk *w, bool wanted)
 	struct mapping_list list = { };
 	int err;
 
-	lockdep_assert_held(&w->pps[0]->file->lock);
 	w->first = true;
 	do {
 		w->again = false;
@@ -584,6 +583,7 @@ int insert_everywhere(struct probepoint **pps, unsigned int n)
 {
 	struct walk w = { .pps = pps, .n = n, .visit = insert_visit };
 
+	lockdep_assert_held(&pps[0]->file->lock);
 	return walk_mappings(&w, true);
 }
 
@@ -658,6 +658,7 @@ void remove_everywhere(struct probepoint **pps, unsigned int n)
 {
 	struct remove_work w = { .pps = pps, .n = n };
 
+	lockdep_assert_held(&pps[0]->file->lock);
 	remove_walks(pps, n);
 	if (likely(!fatal_signal_pending(current)))
 		return;
