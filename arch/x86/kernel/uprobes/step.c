@@ -478,6 +478,18 @@ enum uprobe_place arch_uprobe_place(const struct arch_uprobe *au, const struct p
 	return UPROBE_ELSEWHERE;
 }
 
+/* Not set_task_blockstep(): that leaves interrupts on, in the debug exception too. */
+static void set_block_steps(bool on)
+{
+	unsigned long flags, ctl;
+
+	local_irq_save(flags);
+	ctl = get_debugctlmsr();
+	update_debugctlmsr(on ? ctl | DEBUGCTLMSR_BTF : ctl & ~DEBUGCTLMSR_BTF);
+	update_thread_flag(TIF_BLOCKSTEP, on);
+	local_irq_restore(flags);
+}
+
 /*
  * Not if the copy goes elsewhere. If the program has set TF the exception comes
  * anyway, and is the program's; with block steps it has to be asked for.
@@ -488,7 +500,7 @@ bool arch_uprobe_trap_behind(const struct arch_uprobe *au, struct arch_uprobe_ta
 	if (au->fixups & UPROBE_FIX_LEAVES)
 		return false;
 	if (shows_branches(regs)) {
-		set_task_blockstep(current, false);
+		set_block_steps(false);
 		at->block = true;
 		at->tf = true;
 	} else if (!(regs->flags & X86_EFLAGS_TF)) {
@@ -505,7 +517,7 @@ static void return_tf(struct arch_uprobe_task *at, struct pt_regs *regs)
 	at->tf = false;
 	if (at->block) {
 		at->block = false;
-		set_task_blockstep(current, true);
+		set_block_steps(true);
 	} else {
 		regs->flags &= ~X86_EFLAGS_TF;
 	}
