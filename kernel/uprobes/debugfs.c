@@ -8,7 +8,6 @@
 #include <linux/init.h>
 #include <linux/kdev_t.h>
 #include <linux/mmu_context.h>
-#include <linux/percpu.h>
 #include <linux/sched/mm.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -42,22 +41,19 @@ static void show_point(struct probepoint *pp, void *data)
 	const struct arch_uprobe *insn;
 	unsigned int uprobes = 0, i;
 	struct seq_file *m = data;
-	unsigned long hits = 0;
 	const char *sep = "";
 	struct uprobe *u;
-	int cpu, bits, idx;
+	int bits, idx;
 
 	insn = native_insn(pp, &bits);
 	idx = srcu_read_lock(&uprobes_srcu);
 	list_for_each_entry_srcu(u, &pp->uprobes, node, srcu_read_lock_held(&uprobes_srcu))
 		uprobes++;
 	srcu_read_unlock(&uprobes_srcu, idx);
-	for_each_possible_cpu(cpu)
-		hits += *per_cpu_ptr(pp->hits, cpu);
 
 	show_point_id(m, pp);
 	seq_printf(m, " %d %s %u %d %lu ", bits, arch_uprobe_strategy_name(insn), uprobes,
-		   atomic_read(&pp->sites), hits);
+		   atomic_read(&pp->sites), hits_sum(pp));
 	for (i = 0; i < UPROBE_DROPS; i++) {
 		int n = atomic_read(&pp->drops[i]);
 

@@ -365,21 +365,77 @@ void revalidate_stale(struct uprobe_mm *um)
  * mmap_lock of its mm is held.
  */
 struct mapping_ref {
-	struct mm_struct *mm;
+	struct mm_struct *mm;		/* grabbed */
 	unsigned long start, end;
 	pgoff_t pgoff;			/* of @start */
+	bool done;			/* visited, and it was still what it is here */
 };
+
+#define FEW_MAPPINGS	4
 
 struct mapping_list {
 	struct mapping_ref *ref;
-	unsigned int n;		/* with users of mm held */
+	unsigned int n;
+	unsigned int users;		/* of the first ones users of mm are held, too */
 	unsigned int room;
+	struct mapping_ref few[FEW_MAPPINGS];
 };
+
+static void init_mappings(struct mapping_list *list)
+{
+	list->n = 0;
+	list->users = 0;
+	list->ref = list->few;
+	list->room = FEW_MAPPINGS;
+}
 
 static void put_mappings(struct mapping_list *list)
 {
+	while (list->users)
+		mmput(list->ref[--list->users].mm);
 	while (list->n)
-		mmput(list->ref[--list->n].mm);
+		mmdrop(list->ref[--list->n].mm);
+}
+
+static void free_mappings(struct mapping_list *list)
+{
+	put_mappings(list);
+	if (list->ref != list->few)
+		kvfree(list->ref);
+}
+
+static int more_mappings(struct mapping_list *list, unsigned int n)
+{
+	struct mapping_ref *more = kvmalloc_array(n, sizeof(*more), GFP_KERNEL);
+
+	if (!more)
+		return -ENOMEM;
+	free_mappings(list);
+	list->ref = more;
+	list->room = n;
+	return 0;
+}
+
+/*
+ * Was this one done in the last pass? @at: where to look in its list, moved on. The tree
+ * has the same order as then, but for what has come and gone: a mapping that is not
+ * found is visited once more.
+ */
+static bool was_done(const struct mapping_list *last, unsigned int *at,
+		     const struct vm_area_struct *vma)
+{
+	unsigned int i, end = min(last->n, *at + FEW_MAPPINGS);
+
+	for (i = *at; i < end; i++) {
+		const struct mapping_ref *ref = &last->ref[i];
+
+		if (ref->mm != vma->vm_mm || ref->start != vma->vm_start ||
+		    ref->end != vma->vm_end || ref->pgoff != vma->vm_pgoff)
+			continue;
+		*at = i + 1;
+		return ref->done;
+	}
+	return false;
 }
 
 /* How many of these, which are in the order of their offsets, lie in front of @offset? */
@@ -403,31 +459,34 @@ static unsigned int points_before_page(struct probepoint **pps, unsigned int n, 
 }
 
 /*
- * All mappings in which one of the @n probepoints may be planted. Those in others are
- * counted, if @count says so.
+ * All mappings in which one of the @n probepoints may be planted, but for those that were
+ * done in the last pass. Those in others are counted, if @count says so.
  */
 static int find_mappings(struct probepoint **pps, unsigned int n, struct mapping_list *list,
-			 bool count)
+			 const struct mapping_list *last, bool count)
 {
 	struct address_space *mapping = pps[0]->file->inode->i_mapping;
-	pgoff_t first = pps[0]->offset >> PAGE_SHIFT;
-	pgoff_t last = pps[n - 1]->offset >> PAGE_SHIFT;
+	pgoff_t from = pps[0]->offset >> PAGE_SHIFT;
+	pgoff_t to = pps[n - 1]->offset >> PAGE_SHIFT;
 
 	for (;;) {
+		unsigned int i, found = 0, at = 0;
 		struct vm_area_struct *vma;
-		struct mapping_ref *more;
-		unsigned int i, found = 0;
 
 		/* No allocation in here: reclaim takes this lock. */
 		i_mmap_lock_read(mapping);
-		vma_interval_tree_foreach(vma, &mapping->i_mmap, first, last) {
+		vma_interval_tree_foreach(vma, &mapping->i_mmap, from, to) {
+			if (!text_vma_could(vma) && !(count && (vma->vm_flags & VM_EXEC)))
+				continue;
 			i = points_before_page(pps, n, vma->vm_pgoff);
 			if (i == points_before_page(pps, n, vma->vm_pgoff + vma_pages(vma)))
 				continue;
-			if (!text_vma_could(vma) && !(count && (vma->vm_flags & VM_EXEC)))
+			if (was_done(last, &at, vma))
 				continue;
 			if (found++ >= list->room || !mmget_not_zero(vma->vm_mm))
 				continue;
+			mmgrab(vma->vm_mm);
+			list->users++;
 			list->ref[list->n++] = (struct mapping_ref) {
 				.mm = vma->vm_mm,
 				.start = vma->vm_start,
@@ -438,14 +497,8 @@ static int find_mappings(struct probepoint **pps, unsigned int n, struct mapping
 		i_mmap_unlock_read(mapping);
 		if (found <= list->room)
 			return 0;
-
-		put_mappings(list);
-		more = kvmalloc_array(found + found / 8 + 1, sizeof(*more), GFP_KERNEL);
-		if (!more)
+		if (more_mappings(list, found + found / 8 + 1))
 			return -ENOMEM;
-		kvfree(list->ref);
-		list->ref = more;
-		list->room = found + found / 8 + 1;
 	}
 }
 
@@ -501,7 +554,7 @@ static void let_others(struct mm_struct *mm)
  * The probepoints of @w in one mapping, of which the mm wants some, or not, as @wanted
  * says: the lock is taken if there are any.
  */
-static int walk_mapping(struct walk *w, const struct mapping_ref *ref, bool wanted)
+static int walk_mapping(struct walk *w, struct mapping_ref *ref, bool wanted)
 {
 	unsigned int i = points_before_page(w->pps, w->n, ref->pgoff);
 	unsigned int end = points_before_page(w->pps, w->n, ref->pgoff +
@@ -511,6 +564,8 @@ static int walk_mapping(struct walk *w, const struct mapping_ref *ref, bool want
 	loff_t page = -1;
 	int err = 0;
 
+	/* Who forks from now on is waited for by mmap_lock, or has a child on the tree. */
+	ref->done = true;
 	for (; i < end && !err; i++) {
 		struct probepoint *pp = w->pps[i];
 
@@ -527,11 +582,13 @@ static int walk_mapping(struct walk *w, const struct mapping_ref *ref, bool want
 		if (mm_is_unstable(ref->mm))
 			break;
 		vma = mapping_now(pp, ref);
-		if (vma)
+		if (vma) {
 			err = w->visit(w, pp, vma, ref_vaddr(ref, pp));
-		else
-			/* It may have forked before that. */
+		} else {
+			/* It may have forked before that, and may be elsewhere. */
 			w->again = true;
+			ref->done = false;
+		}
 	}
 	if (locked)
 		mmap_write_unlock(ref->mm);
@@ -540,23 +597,27 @@ static int walk_mapping(struct walk *w, const struct mapping_ref *ref, bool want
 
 static int walk_mappings(struct walk *w, bool wanted)
 {
-	struct mapping_list list = { };
+	struct mapping_list lists[2], *list = &lists[0], *last = &lists[1];
 	int err;
 
+	init_mappings(list);
+	init_mappings(last);
 	w->first = true;
 	do {
 		w->again = false;
-		err = find_mappings(w->pps, w->n, &list, wanted && w->first);
-		/* Each is given back when it is done: its process may have ended. */
-		while (list.n && !err) {
-			err = walk_mapping(w, &list.ref[list.n - 1], wanted);
-			mmput(list.ref[--list.n].mm);
+		err = find_mappings(w->pps, w->n, list, last, wanted && w->first);
+		/* Users are given back one by one: the process may have ended. */
+		while (list->users && !err) {
+			err = walk_mapping(w, &list->ref[list->users - 1], wanted);
+			mmput(list->ref[--list->users].mm);
 			cond_resched();
 		}
-		put_mappings(&list);
+		put_mappings(last);
+		swap(list, last);
 		w->first = false;
 	} while (w->again && !err);
-	kvfree(list.ref);
+	free_mappings(list);
+	free_mappings(last);
 	return err;
 }
 

@@ -21,6 +21,7 @@
  * Lock order, outermost first
  *
  *   probed_file->lock          registration on one file
+ *     hits_lock                  blocks of hit counters (hits.c)
  *     mm->mmap_lock
  *       all_lock                   the list of all uprobe_mm (site.c)
  *       uprobe_mm->lock        sites, slots and the area of one mm
@@ -158,6 +159,28 @@ u64 uprobe_drop_sum(enum uprobe_drop why);
 u64 uprobe_stat_sum(enum uprobe_stat what);
 extern const char *const uprobe_stat_name[UPROBE_STATS];
 
+/* ---------------------------------------------------------------- hits.c */
+
+#define HITS_PER_BLOCK	256
+
+/**
+ * struct hits_block - hit counters of some probepoints
+ * @node: on the list of blocks with room
+ * @used: how many are taken
+ * @taken: which
+ * @counts: all of them, per CPU; what is not taken is 0
+ */
+struct hits_block {
+	struct list_head	node;
+	unsigned int		used;
+	DECLARE_BITMAP(taken, HITS_PER_BLOCK);
+	unsigned long __percpu	*counts;
+};
+
+int hits_take(struct probepoint *pp, gfp_t gfp);
+void hits_give_back(struct probepoint *pp);
+unsigned long hits_sum(const struct probepoint *pp);
+
 /* ---------------------------------------------------------- probepoint.c */
 
 /**
@@ -172,6 +195,7 @@ extern const char *const uprobe_stat_name[UPROBE_STATS];
  * @lock: serializes registration and removal on this file
  * @points_lock: covers @points
  * @points: probepoints that have uprobes, or to which functions return, by offset
+ * @code_bits: 32 or 64, of the code in it; 0 while it could not be read (@lock)
  * @sb: kept mounted while there are return points, whose users do not keep it (@lock)
  * @release: gives back @inode and @sb
  * @rcu: frees it
@@ -186,6 +210,7 @@ struct probed_file {
 	struct mutex		lock;		/* registration */
 	spinlock_t		points_lock;	/* points */
 	struct rb_root		points;
+	u8			code_bits;
 	struct super_block	*sb;
 	struct work_struct	release;
 	struct rcu_head		rcu;
@@ -206,7 +231,8 @@ struct return_link;
  * @insn: the records for 32-bit ([0]) and 64-bit ([1]) code; constant
  * @refusal: why a record cannot be used; constant
  * @sites: sites that exist, planted or barred
- * @hits: per CPU
+ * @hits: per CPU, in @hits_block
+ * @hits_block: holds them
  * @drops: by cause
  * @wants_returns: an uprobe of it has a ret_handler (links_lock)
  * @pops: bytes that the function entered here releases when it returns, for 32-bit
@@ -230,6 +256,7 @@ struct probepoint {
 	enum uprobe_refusal	refusal[2];
 	atomic_t		sites;
 	unsigned long __percpu	*hits;
+	struct hits_block	*hits_block;
 	atomic_t		drops[UPROBE_DROPS];
 	bool			wants_returns;
 	u16			pops[2];

@@ -14,7 +14,6 @@
 #include <linux/highmem.h>
 #include <linux/magic.h>
 #include <linux/pagemap.h>
-#include <linux/percpu.h>
 #include <linux/ratelimit.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
@@ -293,14 +292,22 @@ static int read_file(struct inode *inode, loff_t offset, u8 *buf, unsigned int n
 }
 
 /* The kind of code in a file: its ELF class, or the kernel's own kind. */
-static bool file_is_64bit(struct inode *inode)
+static bool file_is_64bit(struct probed_file *file)
 {
+	bool is64 = IS_ENABLED(CONFIG_X86_64);
 	u8 ident[EI_NIDENT];
+	int n;
 
-	if (read_file(inode, 0, ident, sizeof(ident)) == sizeof(ident) &&
-	    !memcmp(ident, ELFMAG, SELFMAG))
-		return ident[EI_CLASS] == ELFCLASS64;
-	return IS_ENABLED(CONFIG_X86_64);
+	lockdep_assert_held(&file->lock);
+	if (file->code_bits)
+		return file->code_bits == 64;
+	n = read_file(file->inode, 0, ident, sizeof(ident));
+	if (n < 0)
+		return is64;
+	if (n == sizeof(ident) && !memcmp(ident, ELFMAG, SELFMAG))
+		is64 = ident[EI_CLASS] == ELFCLASS64;
+	file->code_bits = is64 ? 64 : 32;
+	return is64;
 }
 
 /*
@@ -308,9 +315,10 @@ static bool file_is_64bit(struct inode *inode)
  * kind of the file decides whether the probepoint is refused; where the other
  * kind maps it, its record decides.
  */
-static int analyze(struct probepoint *pp, struct inode *inode, bool quiet)
+static int analyze(struct probepoint *pp, struct probed_file *file, bool quiet)
 {
-	bool is64 = file_is_64bit(inode);
+	struct inode *inode = file->inode;
+	bool is64 = file_is_64bit(file);
 	u8 bytes[MAX_UINSN_BYTES] = { };
 	int n, mode;
 
@@ -332,14 +340,14 @@ static int analyze(struct probepoint *pp, struct inode *inode, bool quiet)
 
 /**
  * probepoint_find_pops - what does the function that begins here release?
- * @pp: held, its file too
+ * @pp: held, @pp->file->lock held
  *
  * Context: may sleep: reads the file.
  */
 void probepoint_find_pops(struct probepoint *pp)
 {
 	struct inode *inode = pp->file->inode;
-	bool is64 = file_is_64bit(inode);
+	bool is64 = file_is_64bit(pp->file);
 	u8 *text = kmalloc(POPS_BYTES, GFP_KERNEL);
 	int n;
 
@@ -423,7 +431,7 @@ void __init probepoints_setup(void)
 static void free_point(struct probepoint *pp)
 {
 	retpoint_free_links(pp);
-	free_percpu(pp->hits);
+	hits_give_back(pp);
 	kmem_cache_free(probepoint_cache, pp);
 }
 
@@ -453,10 +461,9 @@ static struct probepoint *make_point(struct probed_file *file, loff_t offset, bo
 	INIT_LIST_HEAD(&pp->return_node);
 	refcount_set(&pp->refs, 1);
 
-	err = -ENOMEM;
-	pp->hits = alloc_percpu_gfp(unsigned long, gfp);
-	if (pp->hits)
-		err = analyze(pp, file->inode, returned_to);
+	err = hits_take(pp, gfp);
+	if (!err)
+		err = analyze(pp, file, returned_to);
 	if (err) {
 		free_point(pp);
 		return ERR_PTR(err);

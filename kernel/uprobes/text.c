@@ -148,18 +148,30 @@ int text_plant(struct mm_struct *mm, unsigned long vaddr, const struct arch_upro
 	return 0;
 }
 
-/* Is this private page what the file has at its place? */
+/*
+ * Is this private page what the file has at its place? Compared from @vaddr on: probes
+ * go in the order in which they lie there at times, and the next one is behind it.
+ */
 static bool same_as_file(struct vm_area_struct *vma, unsigned long vaddr, struct page *page)
 {
 	pgoff_t index = vma_offset_of(vma, vaddr & PAGE_MASK) >> PAGE_SHIFT;
+	unsigned int at = offset_in_page(vaddr);
+	const u8 *own, *files;
 	struct folio *folio;
 	bool same;
 
 	folio = filemap_get_folio(vma->vm_file->f_mapping, index);
 	if (IS_ERR(folio))
 		return false;
-	same = folio_test_uptodate(folio) &&
-	       !memcmp_pages(page, folio_file_page(folio, index));
+	same = folio_test_uptodate(folio);
+	if (same) {
+		own = kmap_local_page(page);
+		files = kmap_local_page(folio_file_page(folio, index));
+		same = !memcmp(own + at, files + at, PAGE_SIZE - at) &&
+		       !memcmp(own, files, at);
+		kunmap_local(files);
+		kunmap_local(own);
+	}
 	folio_put(folio);
 	return same;
 }
