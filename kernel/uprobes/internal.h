@@ -789,7 +789,7 @@ static inline struct pending_return *returns_new(struct uprobe_thread *t,
 	return p;
 }
 
-/* Is it time for a sweep? */
+/* Is it time for a sweep? Always at the limit. */
 static inline bool returns_due(const struct uprobe_thread *t)
 {
 	return t->depth >= t->sweep_at;
@@ -817,8 +817,9 @@ static inline void returns_done(struct uprobe_mm *um, struct uprobe_thread *t,
 
 void returns_give_up(struct uprobe_mm *um, struct uprobe_thread *t,
 		     struct pending_return *list);
-bool returns_note(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_return *p,
-		  bool chained);
+bool returns_note(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_return *p);
+bool returns_note_among(struct uprobe_mm *um, struct uprobe_thread *t,
+			struct pending_return *p, bool chained);
 struct pending_return *returns_find(struct return_table *table, struct uprobe_thread *t,
 				    unsigned long slot, unsigned long after,
 				    bool trampoline);

@@ -287,12 +287,22 @@ static void put_at(struct return_bucket *b, struct pending_return **pos,
 	b->n++;
 }
 
-/* returns_note() where something else is there, or by the trampoline. */
-static noinline bool note_among(struct uprobe_mm *um, struct uprobe_thread *t,
-				struct pending_return *p, bool chained)
+/**
+ * returns_note_among - wait for a return, whatever else is waited for there
+ * @um: the mm's probes, with a table
+ * @t: the current thread's state
+ * @p: filled in but for what is done here; by the trampoline or not
+ * @chained: the return address is the trampoline's: it was jumped to, for sure
+ *
+ * Return: false if too many are waited for thereabouts: nothing was done with @p.
+ */
+bool returns_note_among(struct uprobe_mm *um, struct uprobe_thread *t,
+			struct pending_return *p, bool chained)
 {
 	struct return_bucket *b = bucket_of(um->returns, p->after);
 	struct pending_return **pos, *stale = NULL;
+
+	p->vfork = t->vfork;
 
 	spin_lock(&b->lock);
 	if (b->n >= RETURN_BUCKET_LIMIT) {
@@ -322,16 +332,14 @@ static noinline bool note_among(struct uprobe_mm *um, struct uprobe_thread *t,
 }
 
 /**
- * returns_note - wait for a return
+ * returns_note - wait for a return at a site
  * @um: the mm's probes, with a table
  * @t: the current thread's state
- * @p: filled in but for what is done here
- * @chained: the return address is the trampoline's: it was jumped to, for sure
+ * @p: filled in but for what is done here; not by the trampoline
  *
- * Return: false if too many are waited for thereabouts: nothing was done with @p.
+ * Return: as returns_note_among().
  */
-bool returns_note(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_return *p,
-		  bool chained)
+bool returns_note(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_return *p)
 {
 	struct return_bucket *b = bucket_of(um->returns, p->after);
 	struct pending_return **pos;
@@ -340,14 +348,13 @@ bool returns_note(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_
 
 	spin_lock(&b->lock);
 	pos = first_at(b, p->slot);
-	if (likely(!(*pos && (*pos)->slot == p->slot) && !p->trampoline &&
-		   b->n < RETURN_BUCKET_LIMIT)) {
+	if (likely(!(*pos && (*pos)->slot == p->slot) && b->n < RETURN_BUCKET_LIMIT)) {
 		put_at(b, pos, t, p);
 		spin_unlock(&b->lock);
 		return true;
 	}
 	spin_unlock(&b->lock);
-	return note_among(um, t, p, chained);
+	return returns_note_among(um, t, p, false);
 }
 
 /**
@@ -554,6 +561,12 @@ static unsigned int sweep_bucket(struct uprobe_mm *um, struct uprobe_thread *t,
 	return left;
 }
 
+/* At what depth the next sweep is due, if @left are alive: the work pays then. */
+static unsigned int next_sweep(unsigned int left)
+{
+	return min(left + max(left, SWEEP_FIRST), UPROBE_RETURN_LIMIT);
+}
+
 /**
  * returns_sweep - drop what longjmp(), exceptions and stacks given up left behind
  * @um: the mm's probes, with a table
@@ -578,7 +591,7 @@ void returns_sweep(struct uprobe_mm *um, struct uprobe_thread *t)
 		cond_resched();
 	}
 	t->depth = left;
-	t->sweep_at = left + max(left, SWEEP_FIRST);
+	t->sweep_at = next_sweep(left);
 }
 
 /* ------------------------------------------------------- fork, exit, exec */
@@ -695,7 +708,7 @@ int returns_copy(struct uprobe_thread *child, struct uprobe_thread *parent,
 		}
 		cond_resched();
 	}
-	child->sweep_at = child->depth + max(child->depth, SWEEP_FIRST);
+	child->sweep_at = next_sweep(child->depth);
 	if (!parent)
 		return 0;
 

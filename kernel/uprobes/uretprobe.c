@@ -120,7 +120,7 @@ static void enter_by_trampoline(struct uprobe_mm *um, struct uprobe_thread *t,
 			goto drop;
 		uprobe_stat_inc(UPROBE_STAT_TRAMPOLINES);
 	}
-	if (returns_note(um, t, p, chained))
+	if (returns_note_among(um, t, p, chained))
 		return;
 	why = UPROBE_DROP_DEPTH;
 	if (!chained)
@@ -128,6 +128,15 @@ static void enter_by_trampoline(struct uprobe_mm *um, struct uprobe_thread *t,
 drop:
 	uprobe_drop(pp, why);
 	returns_free(um, NULL, p);
+}
+
+/* Returns false if there are as many as there may be. */
+static noinline bool make_room(struct uprobe_mm *um, struct uprobe_thread *t)
+{
+	/* Are they all alive? Not asked each time. */
+	if (t->depth < UPROBE_RETURN_LIMIT || !(t->too_deep++ % SZ_4K))
+		returns_sweep(um, t);
+	return t->depth < UPROBE_RETURN_LIMIT;
 }
 
 /**
@@ -161,15 +170,9 @@ bool uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t, struct p
 		goto drop;
 	}
 
-	if (unlikely(returns_due(t)))
-		returns_sweep(um, t);
-	if (unlikely(t->depth >= UPROBE_RETURN_LIMIT)) {
-		/* Are they all alive? Not asked each time. */
-		if (!(++t->too_deep % SZ_4K))
-			returns_sweep(um, t);
-		why = UPROBE_DROP_DEPTH;
+	why = UPROBE_DROP_DEPTH;
+	if (unlikely(returns_due(t)) && !make_room(um, t))
 		goto drop;
-	}
 
 	way = RETURN_BY_SITE;
 	if (unlikely(!retpoint_ready(site, t, ret)))
@@ -193,7 +196,7 @@ bool uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t, struct p
 		enter_by_trampoline(um, t, p, regs);
 		return true;
 	}
-	if (likely(returns_note(um, t, p, false)))
+	if (likely(returns_note(um, t, p)))
 		return true;
 	returns_free(um, NULL, p);
 	why = UPROBE_DROP_DEPTH;

@@ -320,14 +320,22 @@ static void too_deep(struct kunit *test)
 
 	scene_make(test, &s);
 	slot = s.stack - 64;
-	/* As if there were so many. */
+	/* As if there were so many, and all had been found alive a moment ago. */
 	s.t->depth = UPROBE_RETURN_LIMIT;
-	s.t->sweep_at = UPROBE_RETURN_LIMIT + 1;
+	s.t->sweep_at = UPROBE_RETURN_LIMIT;
+	s.t->too_deep = 1;
 	call(test, &s, 0, slot, s.jit + 0x1234);
-	s.t->depth = 0;
 	KUNIT_EXPECT_EQ(test, drops(&s, 0, UPROBE_DROP_DEPTH), 1);
 	KUNIT_EXPECT_EQ(test, word_at(test, slot), s.jit + 0x1234);
+	s.t->depth = 0;
 	expect_pending(test, &s, 0);
+
+	/* When it is time to ask again, none is alive. */
+	s.t->depth = UPROBE_RETURN_LIMIT;
+	s.t->too_deep = SZ_4K;
+	call(test, &s, 0, slot, s.jit + 0x1234);
+	KUNIT_EXPECT_EQ(test, drops(&s, 0, UPROBE_DROP_DEPTH), 1);
+	expect_pending(test, &s, 1);
 }
 
 /* On pages of stack that share a list: as many as it may have, and one more. */

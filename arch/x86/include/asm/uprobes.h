@@ -12,8 +12,9 @@
 
 #include <linux/build_bug.h>
 #include <linux/types.h>
+#include <asm/ptrace.h>
+#include <asm/segment.h>
 
-struct pt_regs;
 struct task_struct;
 
 typedef u8 uprobe_opcode_t;
@@ -212,8 +213,21 @@ void arch_uprobe_slot_image(const struct arch_uprobe *au, unsigned long vaddr,
  * because rseq wants to know first that the thread was preempted: it goes on at
  * the abort handler, or, if it stays, here once more.
  */
+static inline bool arch_uprobe_mode_ok(const struct arch_uprobe *au, struct pt_regs *regs)
+{
+	if (v8086_mode(regs))
+		return false;
+	if (user_64bit_mode(regs))
+		return au->is64;
+	/* Not a code segment from the LDT, where ip is not the address. */
+#ifdef CONFIG_X86_64
+	return !au->is64 && regs->cs == __USER32_CS;
+#else
+	return !au->is64 && regs->cs == __USER_CS;
+#endif
+}
+
 bool arch_uprobe_flat_code(struct pt_regs *regs);
-bool arch_uprobe_mode_ok(const struct arch_uprobe *au, const struct pt_regs *regs);
 bool arch_uprobe_same_text(const struct arch_uprobe *au, unsigned long vaddr, bool *same);
 bool arch_uprobe_emulate(const struct arch_uprobe *au, struct pt_regs *regs);
 
@@ -273,12 +287,20 @@ void arch_uprobe_fork(const struct arch_uprobe_task *at, struct task_struct *chi
  * slot_after: just after a return, the stack address that the return address
  * was taken from (by a plain ret; with ret imm16 it is that or lower).
  */
-unsigned long arch_uretprobe_slot(const struct pt_regs *regs);
-void arch_uretprobe_await(const struct pt_regs *regs);
-int arch_uretprobe_write(const struct pt_regs *regs, unsigned long slot, unsigned long ret,
+static inline unsigned long arch_uretprobe_slot(struct pt_regs *regs)
+{
+	return user_64bit_mode(regs) ? regs->sp : (u32)regs->sp;
+}
+
+static inline unsigned long arch_uretprobe_slot_after(struct pt_regs *regs)
+{
+	return user_64bit_mode(regs) ? regs->sp - sizeof(u64) : (u32)(regs->sp - sizeof(u32));
+}
+
+void arch_uretprobe_await(struct pt_regs *regs);
+int arch_uretprobe_write(struct pt_regs *regs, unsigned long slot, unsigned long ret,
 			 unsigned long old);
-unsigned long arch_uretprobe_slot_after(const struct pt_regs *regs);
-int arch_uretprobe_peek(const struct pt_regs *regs, unsigned long slot, unsigned long *ret);
+int arch_uretprobe_peek(struct pt_regs *regs, unsigned long slot, unsigned long *ret);
 
 /*
  * call_before: do these @n bytes end with a call? As many as there are before

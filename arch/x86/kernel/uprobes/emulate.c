@@ -203,7 +203,7 @@ static bool stack_address(const struct emu *e, unsigned long sp, unsigned long *
 	return add_segment_base(e, 0x36, addr);
 }
 
-static bool write_stack(struct emu *e, unsigned long sp, u64 val)
+static __always_inline bool write_stack(struct emu *e, unsigned long sp, u64 val)
 {
 	unsigned long addr;
 
@@ -713,8 +713,6 @@ bool arch_uprobe_emulate(const struct arch_uprobe *au, struct pt_regs *regs)
 	struct emu e = { .au = au, .regs = regs };
 	bool done;
 
-	if (WARN_ON_ONCE(au->op >= EMU_OPS))
-		return true;
 	e.next = mode_truncate(&e, regs->ip + au->len);
 	done = emulators[au->op](&e);
 	if (unlikely(e.interrupted))

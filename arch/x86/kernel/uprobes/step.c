@@ -97,22 +97,6 @@ bool uprobe_gs_return_fits(unsigned int len)
 	return len + GS_RETURN_BYTES + JUMP64_BYTES <= TARGET_AT;
 }
 
-bool arch_uprobe_mode_ok(const struct arch_uprobe *au, const struct pt_regs *regs)
-{
-	struct pt_regs *r = (struct pt_regs *)regs;
-
-	if (v8086_mode(r))
-		return false;
-	if (user_64bit_mode(r))
-		return au->is64;
-	/* Not a code segment from the LDT, where ip is not the address. */
-#ifdef CONFIG_X86_64
-	return !au->is64 && regs->cs == __USER32_CS;
-#else
-	return !au->is64 && regs->cs == __USER_CS;
-#endif
-}
-
 bool arch_uprobe_flat_code(struct pt_regs *regs)
 {
 	if (v8086_mode(regs))

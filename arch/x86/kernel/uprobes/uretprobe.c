@@ -15,48 +15,42 @@
 #include <asm/shstk.h>
 #include <asm/uprobes.h>
 
-static bool is_64bit(const struct pt_regs *regs)
-{
-	return user_64bit_mode((struct pt_regs *)regs);
-}
-
-static unsigned int ret_size(const struct pt_regs *regs)
-{
-	return is_64bit(regs) ? sizeof(u64) : sizeof(u32);
-}
-
-static int read_ret(const struct pt_regs *regs, unsigned long slot, unsigned long *ret)
+/* Inline: twice for each return that is followed. */
+static __always_inline
+int read_ret(struct pt_regs *regs, unsigned long slot, unsigned long *ret)
 {
 	u32 ret32;
 
-	if (is_64bit(regs))
-		return get_user(*ret, (unsigned long __user *)slot);
-	if (get_user(ret32, (u32 __user *)slot))
+	if (!user_access_begin((void __user *)slot, sizeof(*ret)))
 		return -EFAULT;
-	*ret = ret32;
+	if (user_64bit_mode(regs)) {
+		unsafe_get_user(*ret, (unsigned long __user *)slot, fault);
+	} else {
+		unsafe_get_user(ret32, (u32 __user *)slot, fault);
+		*ret = ret32;
+	}
+	user_access_end();
 	return 0;
+fault:
+	user_access_end();
+	return -EFAULT;
 }
 
-static int write_ret(const struct pt_regs *regs, unsigned long slot, unsigned long ret)
+static int write_ret(struct pt_regs *regs, unsigned long slot, unsigned long ret)
 {
-	if (is_64bit(regs))
+	if (user_64bit_mode(regs))
 		return put_user(ret, (unsigned long __user *)slot);
 	return put_user((u32)ret, (u32 __user *)slot);
 }
 
-unsigned long arch_uretprobe_slot(const struct pt_regs *regs)
-{
-	return is_64bit(regs) ? regs->sp : (u32)regs->sp;
-}
-
-void arch_uretprobe_await(const struct pt_regs *regs)
+void arch_uretprobe_await(struct pt_regs *regs)
 {
 	unsigned long ret;
 
 	(void)read_ret(regs, arch_uretprobe_slot(regs), &ret);
 }
 
-int arch_uretprobe_write(const struct pt_regs *regs, unsigned long slot, unsigned long ret,
+int arch_uretprobe_write(struct pt_regs *regs, unsigned long slot, unsigned long ret,
 			 unsigned long old)
 {
 	if (write_ret(regs, slot, ret))
@@ -73,14 +67,7 @@ int arch_uretprobe_write(const struct pt_regs *regs, unsigned long slot, unsigne
 	return 0;
 }
 
-unsigned long arch_uretprobe_slot_after(const struct pt_regs *regs)
-{
-	unsigned long sp = regs->sp - ret_size(regs);
-
-	return is_64bit(regs) ? sp : (u32)sp;
-}
-
-int arch_uretprobe_peek(const struct pt_regs *regs, unsigned long slot, unsigned long *ret)
+int arch_uretprobe_peek(struct pt_regs *regs, unsigned long slot, unsigned long *ret)
 {
 	int err;
 

@@ -30,6 +30,16 @@ static inline bool uprobe_in_rseq(void)
 #endif
 }
 
+/* Where it says so; NULL if it never does. sys_rseq() has checked the address. */
+static __always_inline u64 __user *uprobe_rseq_word(void)
+{
+#ifdef CONFIG_RSEQ
+	return current->rseq ? &current->rseq->rseq_cs : NULL;
+#else
+	return NULL;
+#endif
+}
+
 /*
  * @stack: addressed through the stack segment, which faults differently.
  * @interrupted: set if the access was not made for rseq's sake.
@@ -39,45 +49,77 @@ bool uprobe_read_carefully(const struct pt_regs *regs, unsigned long addr, unsig
 bool uprobe_write_carefully(const struct pt_regs *regs, unsigned long addr, unsigned int width,
 			    bool stack, u64 val, bool *interrupted);
 
-/* Most operands are of 4 or 8 bytes, and there: what is in the way comes out afterwards. */
-static inline bool uprobe_reads(unsigned long addr, unsigned int width, u64 *val)
+/*
+ * Most operands are of 4 or 8 bytes, there, and not in a restartable sequence: what is
+ * in the way comes out afterwards.
+ */
+static __always_inline bool uprobe_reads(unsigned long addr, unsigned int width, u64 *val)
 {
+	u64 __user *rseq = uprobe_rseq_word();
 	unsigned long word;
+	u64 in_rseq = 0;
 	u32 half;
 
-	if (width == sizeof(word)) {
-		if (get_user(word, (unsigned long __user *)addr))
-			return false;
-		*val = word;
-		return true;
-	}
-	if (width != sizeof(half) || get_user(half, (u32 __user *)addr))
+	if (!user_access_begin((void __user *)addr, sizeof(word)))
 		return false;
-	*val = half;
+	if (rseq)
+		unsafe_get_user(in_rseq, rseq, out);
+	if (in_rseq)
+		goto out;
+	if (width == sizeof(word)) {
+		unsafe_get_user(word, (unsigned long __user *)addr, out);
+		*val = word;
+	} else if (width == sizeof(half)) {
+		unsafe_get_user(half, (u32 __user *)addr, out);
+		*val = half;
+	} else {
+		goto out;
+	}
+	user_access_end();
 	return true;
+out:
+	user_access_end();
+	return false;
 }
 
-static inline bool uprobe_writes(unsigned long addr, unsigned int width, u64 val)
+static __always_inline bool uprobe_writes(unsigned long addr, unsigned int width, u64 val)
 {
+	u64 __user *rseq = uprobe_rseq_word();
+	u64 in_rseq = 0;
+
+	if (!user_access_begin((void __user *)addr, sizeof(long)))
+		return false;
+	if (rseq)
+		unsafe_get_user(in_rseq, rseq, out);
+	if (in_rseq)
+		goto out;
 	if (width == sizeof(long))
-		return !put_user((unsigned long)val, (unsigned long __user *)addr);
-	return width == sizeof(u32) && !put_user((u32)val, (u32 __user *)addr);
+		unsafe_put_user((unsigned long)val, (unsigned long __user *)addr, out);
+	else if (width == sizeof(u32))
+		unsafe_put_user((u32)val, (u32 __user *)addr, out);
+	else
+		goto out;
+	user_access_end();
+	return true;
+out:
+	user_access_end();
+	return false;
 }
 
-static inline bool uprobe_read_user(const struct pt_regs *regs, unsigned long addr,
-				    unsigned int width, bool stack, u64 *val, bool *interrupted)
+static __always_inline
+bool uprobe_read_user(const struct pt_regs *regs, unsigned long addr, unsigned int width,
+		      bool stack, u64 *val, bool *interrupted)
 {
-	if (likely(!(regs->flags & X86_EFLAGS_AC) && !uprobe_in_rseq() &&
-		   uprobe_reads(addr, width, val)))
+	if (likely(!(regs->flags & X86_EFLAGS_AC) && uprobe_reads(addr, width, val)))
 		return true;
 	return uprobe_read_carefully(regs, addr, width, stack, val, interrupted);
 }
 
-static inline bool uprobe_write_user(const struct pt_regs *regs, unsigned long addr,
-				     unsigned int width, bool stack, u64 val, bool *interrupted)
+static __always_inline
+bool uprobe_write_user(const struct pt_regs *regs, unsigned long addr, unsigned int width,
+		       bool stack, u64 val, bool *interrupted)
 {
-	if (likely(!(regs->flags & X86_EFLAGS_AC) && !uprobe_in_rseq() &&
-		   uprobe_writes(addr, width, val)))
+	if (likely(!(regs->flags & X86_EFLAGS_AC) && uprobe_writes(addr, width, val)))
 		return true;
 	return uprobe_write_carefully(regs, addr, width, stack, val, interrupted);
 }

@@ -60,7 +60,7 @@ static void set_time(const struct way *w, void *at, long sec)
 static void block(const struct way *w, struct record *rec, const struct blocked *b)
 {
 	/* The sleep that is not cut short must outlive a stop, and end. */
-	long sec = b->stop ? 5 : 200;
+	long sec = b->stop ? 3 : 200;
 
 	on(SIGUSR1, on_usr1, b->sa_flags);
 	set_time(w, &sh->words[0], sec);
