@@ -7,60 +7,82 @@
  * room for 8 bytes, the allocator of per-CPU memory searches through all that it has
  * handed out before. So it is asked for blocks.
  */
-#include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 
 #include "internal.h"
 
-/* Inside of it only memory is asked for. */
-static DEFINE_MUTEX(hits_lock);		/* blocks, and all fields of each */
+static DEFINE_SPINLOCK(hits_lock);	/* blocks, and what is taken of each */
 static LIST_HEAD(blocks);		/* those with room */
 
-static struct hits_block *make_block(gfp_t gfp)
+static void free_block(struct hits_block *block)
 {
-	struct hits_block *block = kzalloc(sizeof(*block), gfp);
+	free_percpu(block->counts);
+	kfree(block);
+}
 
-	lockdep_assert_held(&hits_lock);
+/* Charged to nobody: others will use it too, and stay longer. */
+static struct hits_block *make_block(void)
+{
+	struct hits_block *block = kzalloc(sizeof(*block), GFP_KERNEL);
+
 	if (!block)
 		return NULL;
-	block->counts = __alloc_percpu_gfp(HITS_PER_BLOCK * sizeof(unsigned long),
-					   sizeof(unsigned long), gfp);
+	block->counts = __alloc_percpu(HITS_PER_BLOCK * sizeof(unsigned long),
+				       sizeof(unsigned long));
 	if (!block->counts) {
 		kfree(block);
 		return NULL;
 	}
-	list_add(&block->node, &blocks);
 	return block;
+}
+
+/* Take one of a block with room, if there is any. */
+static bool take_one(struct probepoint *pp)
+{
+	struct hits_block *block;
+	unsigned int i;
+
+	lockdep_assert_held(&hits_lock);
+	block = list_first_entry_or_null(&blocks, struct hits_block, node);
+	if (!block)
+		return false;
+	i = find_first_zero_bit(block->taken, HITS_PER_BLOCK);
+	__set_bit(i, block->taken);
+	if (++block->used == HITS_PER_BLOCK)
+		list_del_init(&block->node);
+	pp->hits = block->counts + i;
+	pp->hits_block = block;
+	return true;
 }
 
 /**
  * hits_take - a hit counter for a probepoint
  * @pp: has none; sets @pp->hits and @pp->hits_block
- * @gfp: whom to charge if a block has to be made for it
  *
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
-int hits_take(struct probepoint *pp, gfp_t gfp)
+int hits_take(struct probepoint *pp)
 {
-	struct hits_block *block;
-	unsigned int i;
+	struct hits_block *more;
+	bool taken;
 
-	mutex_lock(&hits_lock);
-	block = list_first_entry_or_null(&blocks, struct hits_block, node);
-	if (!block)
-		block = make_block(gfp);
-	if (block) {
-		i = find_first_zero_bit(block->taken, HITS_PER_BLOCK);
-		__set_bit(i, block->taken);
-		if (++block->used == HITS_PER_BLOCK)
-			list_del_init(&block->node);
-		pp->hits = block->counts + i;
-		pp->hits_block = block;
-	}
-	mutex_unlock(&hits_lock);
-	return block ? 0 : -ENOMEM;
+	spin_lock(&hits_lock);
+	taken = take_one(pp);
+	spin_unlock(&hits_lock);
+	if (taken)
+		return 0;
+
+	more = make_block();
+	if (!more)
+		return -ENOMEM;
+	spin_lock(&hits_lock);
+	list_add_tail(&more->node, &blocks);
+	take_one(pp);
+	spin_unlock(&hits_lock);
+	return 0;
 }
 
 /**
@@ -75,6 +97,7 @@ int hits_take(struct probepoint *pp, gfp_t gfp)
 void hits_give_back(struct probepoint *pp)
 {
 	struct hits_block *block = pp->hits_block;
+	bool unused;
 	int cpu;
 
 	if (!block)
@@ -82,19 +105,16 @@ void hits_give_back(struct probepoint *pp)
 	for_each_possible_cpu(cpu)
 		*per_cpu_ptr(pp->hits, cpu) = 0;
 
-	mutex_lock(&hits_lock);
+	spin_lock(&hits_lock);
 	__clear_bit(pp->hits - block->counts, block->taken);
 	if (block->used-- == HITS_PER_BLOCK)
 		list_add_tail(&block->node, &blocks);
-	if (!block->used && !list_is_singular(&blocks))
+	unused = !block->used && !list_is_singular(&blocks);
+	if (unused)
 		list_del(&block->node);
-	else
-		block = NULL;
-	mutex_unlock(&hits_lock);
-	if (!block)
-		return;
-	free_percpu(block->counts);
-	kfree(block);
+	spin_unlock(&hits_lock);
+	if (unused)
+		free_block(block);
 }
 
 /**
@@ -109,6 +129,6 @@ unsigned long hits_sum(const struct probepoint *pp)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		sum += *per_cpu_ptr(pp->hits, cpu);
+		sum += READ_ONCE(*per_cpu_ptr(pp->hits, cpu));
 	return sum;
 }

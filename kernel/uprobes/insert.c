@@ -368,7 +368,7 @@ struct mapping_ref {
 	struct mm_struct *mm;		/* grabbed */
 	unsigned long start, end;
 	pgoff_t pgoff;			/* of @start */
-	bool done;			/* visited, and it was still what it is here */
+	long lost;			/* sites_lost_of() @mm when it had been visited */
 };
 
 #define FEW_MAPPINGS	4
@@ -416,24 +416,46 @@ static int more_mappings(struct mapping_list *list, unsigned int n)
 	return 0;
 }
 
+/* What changes when sites of @mm may have gone: by a change of its mappings, too. */
+static long sites_lost_of(struct mm_struct *mm)
+{
+	struct uprobe_mm *um;
+	long lost = 0;
+
+	/* Its users may be gone. */
+	rcu_read_lock();
+	um = uprobe_mm_of(mm);
+	if (um)
+		lost = atomic_long_read(&um->sites_lost);
+	rcu_read_unlock();
+	return lost;
+}
+
+static bool same_mapping(const struct mapping_ref *ref, const struct vm_area_struct *vma)
+{
+	return ref->mm == vma->vm_mm && ref->start == vma->vm_start &&
+	       ref->end == vma->vm_end && ref->pgoff == vma->vm_pgoff;
+}
+
 /*
- * Was this one done in the last pass? @at: where to look in its list, moved on. The tree
- * has the same order as then, but for what has come and gone: a mapping that is not
- * found is visited once more.
+ * Was this one visited in the last pass? Then there is nothing to do: who has forked
+ * meanwhile has a child on the tree. @at: where to look in the list of that pass, moved
+ * on. The tree has the same order as then, but for what has come and gone: a mapping that
+ * is not found is visited once more.
  */
 static bool was_done(const struct mapping_list *last, unsigned int *at,
 		     const struct vm_area_struct *vma)
 {
-	unsigned int i, end = min(last->n, *at + FEW_MAPPINGS);
+	unsigned int i, others = 0;
 
-	for (i = *at; i < end; i++) {
+	for (i = *at; i < last->n && others < FEW_MAPPINGS; i++) {
 		const struct mapping_ref *ref = &last->ref[i];
 
-		if (ref->mm != vma->vm_mm || ref->start != vma->vm_start ||
-		    ref->end != vma->vm_end || ref->pgoff != vma->vm_pgoff)
-			continue;
-		*at = i + 1;
-		return ref->done;
+		if (same_mapping(ref, vma)) {
+			*at = i + 1;
+			return ref->lost == sites_lost_of(ref->mm);
+		}
+		others += atomic_read(&ref->mm->mm_users) != 0;
 	}
 	return false;
 }
@@ -536,6 +558,7 @@ struct walk {
 	unsigned int n;
 	bool first;			/* the first one of several */
 	bool again;			/* something was done: there may be children to see */
+	bool moved;			/* a mapping was not where it had been seen */
 	int (*visit)(struct walk *w, struct probepoint *pp, struct vm_area_struct *vma,
 		     unsigned long vaddr);
 };
@@ -564,8 +587,6 @@ static int walk_mapping(struct walk *w, struct mapping_ref *ref, bool wanted)
 	loff_t page = -1;
 	int err = 0;
 
-	/* Who forks from now on is waited for by mmap_lock, or has a child on the tree. */
-	ref->done = true;
 	for (; i < end && !err; i++) {
 		struct probepoint *pp = w->pps[i];
 
@@ -587,9 +608,10 @@ static int walk_mapping(struct walk *w, struct mapping_ref *ref, bool wanted)
 		} else {
 			/* It may have forked before that, and may be elsewhere. */
 			w->again = true;
-			ref->done = false;
+			w->moved = true;
 		}
 	}
+	ref->lost = sites_lost_of(ref->mm);
 	if (locked)
 		mmap_write_unlock(ref->mm);
 	return err;
@@ -605,6 +627,7 @@ static int walk_mappings(struct walk *w, bool wanted)
 	w->first = true;
 	do {
 		w->again = false;
+		w->moved = false;
 		err = find_mappings(w->pps, w->n, list, last, wanted && w->first);
 		/* Users are given back one by one: the process may have ended. */
 		while (list->users && !err) {
@@ -613,6 +636,9 @@ static int walk_mappings(struct walk *w, bool wanted)
 			cond_resched();
 		}
 		put_mappings(last);
+		/* In place of one that was done before, perhaps: look at all. */
+		if (w->moved)
+			put_mappings(list);
 		swap(list, last);
 		w->first = false;
 	} while (w->again && !err);

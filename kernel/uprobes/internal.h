@@ -21,7 +21,6 @@
  * Lock order, outermost first
  *
  *   probed_file->lock          registration on one file
- *     hits_lock                  blocks of hit counters (hits.c)
  *     mm->mmap_lock
  *       all_lock                   the list of all uprobe_mm (site.c)
  *       uprobe_mm->lock        sites, slots and the area of one mm
@@ -29,8 +28,9 @@
  *           mapping->i_mmap_rwsem
  *             uprobe_mm->index_lock, probed_file->points_lock,
  *             uprobe_mm->threads_lock, links_lock (retpoint.c), the buckets of
- *             pending returns, debug and refusal locks: spinlocks, nothing is
- *             taken inside but the scheduler's locks, by threads_lock
+ *             pending returns, hits_lock (hits.c), debug and refusal locks:
+ *             spinlocks, nothing is taken inside but the scheduler's locks, by
+ *             threads_lock
  *
  * uprobe_munmap() is called with i_mmap_rwsem held at times: it may take
  * spinlocks only. No lock is held while a handler runs; an SRCU reader is.
@@ -177,7 +177,7 @@ struct hits_block {
 	unsigned long __percpu	*counts;
 };
 
-int hits_take(struct probepoint *pp, gfp_t gfp);
+int hits_take(struct probepoint *pp);
 void hits_give_back(struct probepoint *pp);
 unsigned long hits_sum(const struct probepoint *pp);
 

@@ -302,10 +302,10 @@ static bool file_is_64bit(struct probed_file *file)
 	if (file->code_bits)
 		return file->code_bits == 64;
 	n = read_file(file->inode, 0, ident, sizeof(ident));
-	if (n < 0)
+	/* Not, or not yet: asked again for the next probepoint. */
+	if (n != sizeof(ident) || memcmp(ident, ELFMAG, SELFMAG))
 		return is64;
-	if (n == sizeof(ident) && !memcmp(ident, ELFMAG, SELFMAG))
-		is64 = ident[EI_CLASS] == ELFCLASS64;
+	is64 = ident[EI_CLASS] == ELFCLASS64;
 	file->code_bits = is64 ? 64 : 32;
 	return is64;
 }
@@ -461,7 +461,7 @@ static struct probepoint *make_point(struct probed_file *file, loff_t offset, bo
 	INIT_LIST_HEAD(&pp->return_node);
 	refcount_set(&pp->refs, 1);
 
-	err = hits_take(pp, gfp);
+	err = hits_take(pp);
 	if (!err)
 		err = analyze(pp, file, returned_to);
 	if (err) {

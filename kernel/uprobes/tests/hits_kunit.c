@@ -17,7 +17,7 @@ static struct probepoint *take_all(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, pps);
 	for (i = 0; i < POINTS; i++)
-		KUNIT_EXPECT_EQ(test, hits_take(&pps[i], GFP_KERNEL), 0);
+		KUNIT_EXPECT_EQ(test, hits_take(&pps[i]), 0);
 	return pps;
 }
 

@@ -19,11 +19,12 @@
 static __always_inline
 int read_ret(struct pt_regs *regs, unsigned long slot, unsigned long *ret)
 {
+	bool is64 = user_64bit_mode(regs);
 	u32 ret32;
 
 	if (!user_access_begin((void __user *)slot, sizeof(*ret)))
 		return -EFAULT;
-	if (user_64bit_mode(regs)) {
+	if (is64) {
 		unsafe_get_user(*ret, (unsigned long __user *)slot, fault);
 	} else {
 		unsafe_get_user(ret32, (u32 __user *)slot, fault);
