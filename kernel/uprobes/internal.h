@@ -343,6 +343,7 @@ enum site_state {
  *	under @um->lock; means nothing for a site that was barred meanwhile
  * @special: all four at once. 0: planted, and nothing to be looked at
  * @ref_ctr: the ref counter of this mm was incremented (@um->lock)
+ * @ref_ctr_came: if so, it came with fork(), as did the breakpoint (@um->lock)
  * @returns: functions return to it in this mm (@um->lock)
  * @link: one of them, as a hint; of @pp, so as long-lived as the site
  * @dead: on @um->dead or @um->aging, once it is unhashed
@@ -367,6 +368,7 @@ struct uprobe_site {
 		u32		special;
 	};
 	bool			ref_ctr;
+	bool			ref_ctr_came;
 	bool			returns;
 	struct return_link	*link;
 	struct list_head	dead;
@@ -856,6 +858,9 @@ struct return_link {
 	struct probepoint	*func;
 	struct rcu_head		rcu;
 };
+
+/* Lowered by a test. */
+extern unsigned int retpoint_limit;
 
 /* Do functions return to it? To change that takes pp->file->lock, or is a live one less. */
 static inline bool retpoint_is(const struct probepoint *pp)

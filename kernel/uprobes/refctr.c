@@ -88,6 +88,7 @@ void refctr_dec(struct uprobe_site *site)
 	if (!site->ref_ctr)
 		return;
 	site->ref_ctr = false;
+	site->ref_ctr_came = false;
 	vma = find_ref_ctr(site->um->mm, site->pp);
 	if (vma)
 		add_to_ref_ctr(site, vma, -1);
@@ -104,10 +105,11 @@ void refctr_dec(struct uprobe_site *site)
 void refctr_disown(struct uprobe_site *site)
 {
 	lockdep_assert_held(&site->um->lock);
-	if (site->um->forked)
+	if (site->ref_ctr_came)
 		site->ref_ctr = false;
 	else
 		refctr_dec(site);
+	site->ref_ctr_came = false;
 }
 
 /**
@@ -121,6 +123,7 @@ void refctr_adopt(struct uprobe_site *site)
 	lockdep_assert_held(&site->um->lock);
 	if (site->pp->ref_ctr_offset)
 		site->ref_ctr = find_ref_ctr(site->um->mm, site->pp);
+	site->ref_ctr_came = site->ref_ctr;
 }
 
 /**
