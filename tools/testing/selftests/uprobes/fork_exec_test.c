@@ -361,6 +361,119 @@ TEST(pending_over_vfork)
 	probe_close(&ret);
 }
 
+/* ---- who probes is killed while his probes go ---- */
+
+#define OWNED		64	/* probes, each on a function of its own */
+#define BYSTANDERS	4
+
+static int planted_in(const volatile uint8_t *text)
+{
+	int n = 0;
+
+	for (int i = 0; i < OWNED; i++)
+		n += text[GEN_SIZE * i + GEN_NOP] == 0xcc;
+	return n;
+}
+
+/* Plants them for all, and when it is told takes all of them out in one system call. */
+static void own_probes(const char *path, int said, int told)
+{
+	int fd, first = 0;
+	char byte = 0;
+
+	for (int i = 0; i < OWNED; i++) {
+		fd = probe_open(path, GEN_SIZE * i + GEN_NOP, 0, 0, -1, 0);
+		if (fd < 0)
+			_exit(1);
+		first = first ?: fd;
+	}
+	if (write(said, &byte, 1) != 1 || read(told, &byte, 1) != 1)
+		_exit(2);
+	syscall(SYS_close_range, first, ~0U, 0);
+	_exit(0);
+}
+
+/* Waits for the end, and says whether its text is as it was. */
+static pid_t start_bystander(const uint8_t *text, const uint8_t *image, const int *end)
+{
+	pid_t pid = fork();
+	char byte;
+
+	if (pid)
+		return pid;
+	close(end[1]);
+	if (read(end[0], &byte, 1) || memcmp(text, image, PAGE))
+		_exit(1);
+	for (int i = 0; i < OWNED; i++)
+		if (gen_call(text, i) != i + 1)
+			_exit(2);
+	_exit(0);
+}
+
+/* How many of them were left when it was told to die? */
+static int kill_while_closing(struct __test_metadata *_metadata, const struct codefile *file,
+			      const uint8_t *text, const uint8_t *image)
+{
+	int said[2], told[2], end[2], left, i;
+	pid_t owner, bystander[BYSTANDERS];
+	char byte = 0;
+
+	ASSERT_EQ(0, pipe2(said, O_CLOEXEC));
+	ASSERT_EQ(0, pipe2(told, O_CLOEXEC));
+	ASSERT_EQ(0, pipe2(end, O_CLOEXEC));
+	for (i = 0; i < BYSTANDERS / 2; i++)
+		bystander[i] = start_bystander(text, image, end);
+	owner = fork();
+	ASSERT_LE(0, owner);
+	if (!owner)
+		own_probes(file->path, said[1], told[0]);
+	ASSERT_EQ(1, read(said[0], &byte, 1));
+	ASSERT_EQ(OWNED, planted_in(text));
+	/* These have the breakpoints from their parent. */
+	for (; i < BYSTANDERS; i++)
+		bystander[i] = start_bystander(text, image, end);
+
+	ASSERT_EQ(1, write(told[1], &byte, 1));
+	while (planted_in(text) == OWNED)
+		;
+	kill(owner, SIGKILL);
+	left = planted_in(text);
+	EXPECT_EQ(1000 + SIGKILL, child_status(owner));
+
+	EXPECT_EQ(0, planted_in(text));
+	EXPECT_EQ(0, memcmp(text, image, PAGE));
+	close(end[1]);
+	for (i = 0; i < BYSTANDERS; i++)
+		EXPECT_EQ(0, child_status(bystander[i]));
+	close(end[0]);
+	close(said[0]);
+	close(said[1]);
+	close(told[0]);
+	close(told[1]);
+	return left;
+}
+
+TEST(killed_while_it_closes)
+{
+	long before = debugfs_stat("probepoints");
+	uint8_t image[PAGE], *text;
+	struct codefile file;
+	int left, most = 0;
+
+	gen_image(image, PAGE / GEN_SIZE);
+	ASSERT_EQ(0, codefile_make(&file, image, PAGE));
+	text = codefile_map(&file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
+	ASSERT_NE(MAP_FAILED, text);
+	for (int round = 0; round < 5; round++) {
+		left = kill_while_closing(_metadata, &file, text, image);
+		TH_LOG("killed when %d of %d were left", left, OWNED);
+		most = left > most ? left : most;
+	}
+	EXPECT_LT(0, most);
+	EXPECT_EQ(before, debugfs_stat("probepoints"));
+	codefile_drop(&file);
+}
+
 /* The exec'd side: hit ten times and go. */
 static int hit_and_exit(const char *path)
 {

@@ -11,6 +11,7 @@
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <sys/rseq.h>
+#include <ucontext.h>
 
 #define COUNTERS	4	/* CPUs with a counter: 0 to 3 */
 #define WORKERS		4
@@ -37,7 +38,7 @@ struct sequence {
 	unsigned long insns[INSNS + 1];
 };
 
-extern const struct sequence sequences[3][COUNTERS], flagged;
+extern const struct sequence sequences[3][COUNTERS], flagged, behind[];
 
 static struct rseq *own_area(void)
 {
@@ -377,6 +378,139 @@ TEST_F(rseq, sleeping_handlers)
 		}
 	}
 	close(fd);
+}
+
+/* ---- signals for a thread that sleeps in a handler ---- */
+
+#ifdef __x86_64__
+#define REG_IP		REG_RIP
+#define REG_SP		REG_RSP
+#define NR_BEHIND	3	/* a push, a call, and a store that is emulated */
+#else
+#define REG_IP		REG_EIP
+#define REG_SP		REG_ESP
+#define NR_BEHIND	2
+#endif
+
+/* One instruction has a probe. What is there when a signal finds the thread at it? */
+static struct {
+	unsigned long insn, next;
+	long written;		/* by it, to the counter */
+	long pushed;		/* bytes */
+	unsigned long at_insn, at_next, wrong;
+	unsigned long sp;	/* in front of it */
+} watched;
+
+static void on_watched(int sig, siginfo_t *info, void *context)
+{
+	const ucontext_t *uc = context;
+	unsigned long ip = uc->uc_mcontext.gregs[REG_IP];
+	unsigned long sp = uc->uc_mcontext.gregs[REG_SP];
+
+	if (ip == watched.insn) {
+		watched.sp = watched.sp ?: sp;
+		watched.at_insn++;
+		watched.wrong += guarded.n != (long)done || sp != watched.sp;
+	} else if (ip == watched.next && watched.sp) {
+		watched.at_next++;
+		watched.wrong += guarded.n != (long)done + watched.written ||
+				 sp + watched.pushed != watched.sp;
+	}
+}
+
+static void *interrupt(void *arg)
+{
+	while (!stop) {
+		usleep(100);
+		pthread_kill(*(pthread_t *)arg, SIGUSR1);
+	}
+	return NULL;
+}
+
+/* Handlers of that instruction count, and sleep one time in eight. */
+static uint64_t run_watched(struct __test_metadata *_metadata, struct _test_data_rseq *self,
+			    const struct sequence *s, unsigned long insn)
+{
+	struct sigaction sa = { .sa_sigaction = on_watched, .sa_flags = SA_SIGINFO | SA_RESTART };
+	const struct sequence one = { .insns = { insn } };
+	struct rseq *area = own_area();
+	pthread_t thread, own = pthread_self();
+	char args[512];
+	struct where w;
+	uint64_t hits;
+	int fd, ret;
+
+	fd = find_module("uprobe_test.ko");
+	ASSERT_LE(0, fd)
+		TH_LOG("uprobe_test.ko is needed: make -C KERNEL M=.../modules");
+	syscall(SYS_delete_module, "uprobe_test", 0);
+	ASSERT_EQ(0, write_text(AVOID, 0, "0\n"));
+	probe_sequences(_metadata, self, &one, 1);
+	ASSERT_TRUE(where_is((void *)insn, &w));
+	snprintf(args, sizeof(args), "run=nap path=%s offsets=%llu", w.path,
+		 (unsigned long long)w.offset);
+	ASSERT_EQ(0, syscall(SYS_finit_module, fd, args, 0));
+	close(fd);
+
+	sigaction(SIGUSR1, &sa, NULL);
+	guarded.n = 0;
+	done = 0;
+	aborted = 0;
+	stop = 0;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, interrupt, &own));
+	for (double end = seconds_now() + 3; seconds_now() < end; ) {
+		ret = run(s, area);
+		done += ret == DONE;
+		aborted += ret == ABORTED;
+	}
+	stop = 1;
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, syscall(SYS_delete_module, "uprobe_test", 0));
+	EXPECT_EQ(0, bulk_hits(&self->bulk));
+	TH_LOG("%lu done, %lu aborted, %llu hits; signals: %lu at it, %lu behind it, %lu wrong",
+	       done, aborted, (unsigned long long)self->bulk.sum, watched.at_insn,
+	       watched.at_next, watched.wrong);
+	EXPECT_LT(100, done);
+	EXPECT_EQ((long)done, guarded.n);
+	EXPECT_EQ(0, watched.wrong);
+	hits = self->bulk.sum;
+	unprobe(self);
+	return hits;
+}
+
+/*
+ * Whoever sleeps may have to be told by rseq, before the instruction writes, that he
+ * is not in a sequence; then the signal is first. Its handlers have run, once.
+ */
+TEST_F(rseq, signal_behind_the_end)
+{
+	uint64_t hits;
+
+	for (unsigned int i = 0; i < NR_BEHIND; i++) {
+		memset(&watched, 0, sizeof(watched));
+		watched.insn = behind[i].insns[0];
+		watched.next = behind[i].insns[2];
+		watched.written = i == 2;
+		watched.pushed = i == 2 ? 0 : sizeof(long);
+		hits = run_watched(_metadata, self, &behind[i], watched.insn);
+		EXPECT_EQ(done, hits);
+		EXPECT_LT(done / 100, watched.at_insn);
+	}
+}
+
+/* In a sequence: who has slept is sent away, and the signal finds him there. */
+TEST_F(rseq, signal_in_a_sequence)
+{
+	uint64_t hits;
+
+	memset(&watched, 0, sizeof(watched));
+	watched.insn = flagged.insns[4];
+	allowed.n = 1;
+	hits = run_watched(_metadata, self, &flagged, watched.insn);
+	EXPECT_EQ(0, watched.at_insn);
+	EXPECT_LE(hits, done + aborted);
+	/* Now and then the time is over before it sleeps. */
+	EXPECT_LE(hits / 16, aborted);
 }
 
 int main(int argc, char **argv)

@@ -37,14 +37,10 @@
 	mov	AX, 8(AREA)
 	.endm
 
-/* 3 is where it goes when it is aborted, 4 if it is on the wrong CPU. */
-	.macro LEAVE
-2:	xor	%eax, %eax
-	ret
+/* 3 is where it goes when it is aborted. */
+	.macro ABORT
 	.long	0x53053053
 3:	mov	$1, %eax
-	ret
-4:	mov	$2, %eax
 	ret
 	.pushsection .data.rseq_cs, "aw", @progbits
 	.balign	32
@@ -53,6 +49,15 @@
 	WIDE	2b - 1b
 	WIDE	3b
 	.popsection
+	.endm
+
+/* 4 is where it goes if it is on the wrong CPU. */
+	.macro LEAVE
+2:	xor	%eax, %eax
+	ret
+	ABORT
+4:	mov	$2, %eax
+	ret
 	.endm
 
 /* A struct sequence: the beginning, then eight words for the instructions. */
@@ -133,5 +138,43 @@ flagged:
 14:	mov	AX, AT(guarded)
 	LEAVE
 	ROW	10b, 1b, 11b, 12b, 13b, 14b, 0, 0, 0
+
+/*
+ * The sequence has ended, and the thread is still said to be in it: 11 writes to
+ * memory, and 12 follows. The counter is incremented.
+ */
+	.macro BEHIND write:vararg
+	ENTER
+	mov	AT(guarded), CX
+	add	$1, CX
+1:	nop
+2:	nop
+11:	\write
+	.endm
+
+	.macro COUNTED
+	xor	%eax, %eax
+	ret
+	ABORT
+	ROW	10b, 11b, 0, 12b, 0, 0, 0, 0, 0
+	.endm
+
+	.pushsection .data.sequences, "aw", @progbits
+	.globl	behind
+behind:
+	.popsection
+	BEHIND	push CX
+12:	pop	DX
+	mov	DX, AT(guarded)
+	COUNTED
+	BEHIND	call 12f
+12:	pop	DX
+	mov	CX, AT(guarded)
+	COUNTED
+#ifdef __x86_64__
+	BEHIND	mov CX, AT(guarded)
+12:	nop
+	COUNTED
+#endif
 
 	.section .note.GNU-stack, "", @progbits
