@@ -43,7 +43,7 @@ static DECLARE_DELAYED_WORK(tidy_work, tidy);
  * program says where it returns to, so it could make up any number. Beyond this
  * returns are followed by the trampoline.
  */
-#define POINTS_LIMIT	SZ_128K
+unsigned int retpoint_limit __read_mostly = SZ_128K;
 
 /* ------------------------------------------------------------------ links */
 
@@ -268,7 +268,7 @@ static enum outcome make_in(struct uprobe_site *site, struct file *file, loff_t 
 	struct probed_file *pf;
 	bool new;
 
-	if (READ_ONCE(nr_points) >= POINTS_LIMIT)
+	if (READ_ONCE(nr_points) >= READ_ONCE(retpoint_limit))
 		return UNFIT;
 	pf = probed_file_lock(file_inode(file));
 	if (IS_ERR(pf))

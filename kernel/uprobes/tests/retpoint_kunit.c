@@ -304,6 +304,89 @@ static void no_place(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, returns_unfit(s.um->returns, ret));
 }
 
+/* ------------------------------------------------------------- too many places */
+
+#define FEW_PLACES	16
+#define MANY_PLACES	24
+#define AT_MANY(i)	(0x800 + 16 * (i))
+
+/* At the trampoline, with this stack pointer. */
+static unsigned int arrive_by_trampoline(struct scene *s, unsigned long sp)
+{
+	unsigned int before = nr_seen;
+	int idx;
+
+	s->regs.sp = sp;
+	s->regs.ip = s->um->area.vaddr + UPROBE_SWBP_INSN_SIZE;
+	idx = srcu_read_lock(&uprobes_srcu);
+	uretprobe_return(s->um, s->t, &s->regs);
+	srcu_read_unlock(&uprobes_srcu, idx);
+	return nr_seen - before;
+}
+
+/* A function returns to each of the places in @text. How many have a site? */
+static unsigned int return_to_many(struct kunit *test, struct scene *s, unsigned long text)
+{
+	unsigned long slot = s->stack - 64, ret;
+	unsigned int i, n = 0;
+
+	for (i = 0; i < MANY_PLACES; i++) {
+		ret = text + AT_MANY(i);
+		poke_word(test, slot, ret);
+		enter(test, s, 0, slot);
+		if (uprobe_test_byte(test, ret) == UPROBE_SWBP_INSN) {
+			n++;
+			KUNIT_EXPECT_EQ(test, word_at(test, slot), ret);
+			KUNIT_EXPECT_EQ(test, arrive(test, s, ret, slot + WORD), 1);
+		} else {
+			KUNIT_EXPECT_EQ(test, word_at(test, slot), s->um->area.vaddr);
+			KUNIT_EXPECT_EQ(test, arrive_by_trampoline(s, slot + WORD), 1);
+			KUNIT_EXPECT_EQ(test, s->regs.ip, ret);
+		}
+	}
+	KUNIT_EXPECT_FALSE(test, returns_any(s->um));
+	return n;
+}
+
+static void restore_limit(void *limit)
+{
+	WRITE_ONCE(retpoint_limit, (unsigned long)limit);
+}
+
+/* Where there is no site for want of room the trampoline is used, until there is room. */
+static void too_many_places(struct kunit *test)
+{
+	static const u8 call[] = { 0xe8, 0, 0, 0, 0 };
+	void *limit = (void *)(unsigned long)retpoint_limit;
+	unsigned int i, n, again;
+	struct scene s;
+
+	scene_make(test, &s);
+	for (i = 0; i < MANY_PLACES; i++)
+		uprobe_test_write(test, s.file, AT_MANY(i) - sizeof(call), call, sizeof(call));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, restore_limit, limit), 0);
+	WRITE_ONCE(retpoint_limit, FEW_PLACES);
+	n = return_to_many(test, &s, s.text);
+	/* Some may have been in use by others, who have gone. */
+	KUNIT_EXPECT_GT(test, n, 0);
+	KUNIT_EXPECT_LE(test, n, FEW_PLACES);
+	/* Those with a site keep it. */
+	KUNIT_EXPECT_EQ(test, return_to_many(test, &s, s.text), n);
+	KUNIT_EXPECT_EQ(test, nr_seen, 2 * MANY_PLACES);
+
+	unregister_uprobe(s.u[0]);
+	unregister_uprobe(s.u[1]);
+	KUNIT_EXPECT_TRUE(test, wait_for(!has_probes(s.file)));
+	for (i = 0; i < MANY_PLACES; i++)
+		KUNIT_EXPECT_EQ(test, uprobe_test_byte(test, s.text + AT_MANY(i)), 0x90);
+
+	/* At addresses of which nothing is known */
+	uprobe_test_register(test, s.u[0]);
+	again = return_to_many(test, &s, uprobe_test_map_text(test, s.file));
+	KUNIT_EXPECT_GE(test, again, n);
+	KUNIT_EXPECT_LE(test, again, FEW_PLACES);
+}
+
 /* -------------------------------------------------- is it the return, or not */
 
 static void other_stack_pointer(struct kunit *test)
@@ -520,6 +603,7 @@ static struct kunit_case retpoint_cases[] = {
 	KUNIT_CASE(unmapped),
 	KUNIT_CASE(planted_again),
 	KUNIT_CASE(no_place),
+	KUNIT_CASE(too_many_places),
 	KUNIT_CASE(other_stack_pointer),
 	KUNIT_CASE(tail_call),
 	KUNIT_CASE(called_again),
