@@ -77,7 +77,7 @@ static bool enter_slot(struct uprobe_site *site, struct uprobe_thread *t, struct
 
 	/* Often enough to find the oldest, and no write where many hit at once. */
 	now = xol_clock();
-	if (now - READ_ONCE(site->last_hit) > 1024)
+	if (now - READ_ONCE(site->last_hit) > XOL_HIT_STEP)
 		WRITE_ONCE(site->last_hit, now);
 
 	arch_uprobe_pre_xol(site->insn, &t->arch, regs, site->vaddr, slot);

@@ -542,10 +542,18 @@ bool xol_area_intact(struct uprobe_mm *um, unsigned long slot,
 #endif
 
 /* The time of &uprobe_site.last_hit: some unit that grows from hit to hit and wraps. */
+#define XOL_CLOCK_SHIFT	(IS_ENABLED(CONFIG_64BIT) ? 0 : 12)
+
 static inline unsigned long xol_clock(void)
 {
-	return get_cycles() >> (IS_ENABLED(CONFIG_64BIT) ? 0 : 12);
+	return get_cycles() >> XOL_CLOCK_SHIFT;
 }
+
+/*
+ * It is written when it is that old: in less than a millisecond not twice, however many
+ * threads hit.
+ */
+#define XOL_HIT_STEP	(SZ_1M >> XOL_CLOCK_SHIFT)
 
 /* ---------------------------------------------------------------- text.c */
 
