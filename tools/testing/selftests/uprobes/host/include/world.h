@@ -406,19 +406,22 @@ static inline int host_write(const void *val, void *p, unsigned int n)
 	return 0;
 }
 
-/* After user_access_begin(), which has looked: the label is not needed. */
-static inline void host_read_begun(void *val, const void *p, unsigned int n, void *label)
-{
-	assert(!host_read(val, p, n));
-}
-
 #define untagged_addr(addr)	(addr)
 #define get_user(val, p)	host_read(&(val), p, sizeof(val))
 #define put_user(val, p)	({					\
 	__typeof__(val) val__ = (val);					\
 									\
 	host_write(&val__, p, sizeof(val__)); })
-#define unsafe_get_user(val, p, ...)	host_read_begun(&(val), p, sizeof(val), &&__VA_ARGS__)
+#define unsafe_get_user(val, p, label)	do {				\
+	if (host_read(&(val), p, sizeof(val)))				\
+		goto label;						\
+} while (0)
+#define unsafe_put_user(val, p, label)	do {				\
+	__typeof__(val) val__ = (val);					\
+									\
+	if (host_write(&val__, p, sizeof(val)))				\
+		goto label;						\
+} while (0)
 
 static inline void host_signal(int sig, int code, unsigned long addr)
 {
@@ -457,7 +460,20 @@ static inline bool test_thread_flag(int flag)
 	return flag == TIF_NEED_FPU_LOAD && world.xstate;
 }
 
-static inline void set_task_blockstep(struct task_struct *task, bool on)
+static inline void update_thread_flag(int flag, bool on)
+{
+	assert(0);
+}
+
+#define DEBUGCTLMSR_BTF		2
+
+static inline unsigned long get_debugctlmsr(void)
+{
+	assert(0);
+	return 0;
+}
+
+static inline void update_debugctlmsr(unsigned long ctl)
 {
 	assert(0);
 }
