@@ -103,7 +103,7 @@ void hits_give_back(struct probepoint *pp)
 	if (!block)
 		return;
 	for_each_possible_cpu(cpu)
-		*per_cpu_ptr(pp->hits, cpu) = 0;
+		WRITE_ONCE(*per_cpu_ptr(pp->hits, cpu), 0);
 
 	spin_lock(&hits_lock);
 	__clear_bit(pp->hits - block->counts, block->taken);

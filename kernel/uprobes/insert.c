@@ -550,8 +550,8 @@ static struct vm_area_struct *mapping_now(struct probepoint *pp, const struct ma
 
 /*
  * Passes over the mappings of a batch of probepoints, all of one file, whose lock is
- * held, if by somebody who waits for this. @visit is called with mmap_lock of the mapping's mm held for writing, once a pass
- * for each probepoint and mapping.
+ * held, if by somebody who waits for this. @visit is called with mmap_lock of the
+ * mapping's mm held for writing, once a pass for each probepoint and mapping.
  */
 struct walk {
 	struct probepoint **pps;	/* in the order of their offsets */

@@ -38,7 +38,7 @@ static void each_has_its_own(struct kunit *test)
 	for (i = 0; i < POINTS; i++) {
 		wrong += hits_sum(&pps[i]) != 0;
 		for_each_possible_cpu(cpu)
-			*per_cpu_ptr(pps[i].hits, cpu) += i;
+			per_cpu_ptr(pps[i].hits, cpu)[0] += i;
 	}
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 	for (i = 0; i < POINTS; i++)
