@@ -165,9 +165,9 @@ extern const char *const uprobe_stat_name[UPROBE_STATS];
 
 /**
  * struct hits_block - hit counters of some probepoints
- * @node: on the list of blocks with room
- * @used: how many are taken
- * @taken: which
+ * @node: on the list of blocks with room (hits_lock)
+ * @used: how many are taken (hits_lock)
+ * @taken: which (hits_lock)
  * @counts: all of them, per CPU; what is not taken is 0
  */
 struct hits_block {
@@ -195,7 +195,7 @@ unsigned long hits_sum(const struct probepoint *pp);
  * @lock: serializes registration and removal on this file
  * @points_lock: covers @points
  * @points: probepoints that have uprobes, or to which functions return, by offset
- * @code_bits: 32 or 64, of the code in it; 0 while it could not be read (@lock)
+ * @code_bits: 32 or 64, by its ELF header; 0 while none has been seen (@lock)
  * @sb: kept mounted while there are return points, whose users do not keep it (@lock)
  * @release: gives back @inode and @sb
  * @rcu: frees it
