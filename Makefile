@@ -5,9 +5,9 @@
 
 export OUT ARCH KSRC EXTRA_CONFIG JOBS TESTS LIMIT CPU FUZZ_SECONDS FILES LEAST_ACCEPTED LEAST_ONE
 
-.PHONY: help run check check-debug kunit clients host fuzz model census traps
+.PHONY: help run check check-debug check-races kunit clients host fuzz model census traps
 .PHONY: bench bench-quick bench-where bench-plot
-.PHONY: tree kernel modules stock debug image patch footprint lint clean distclean
+.PHONY: tree kernel modules stock bare debug races image patch footprint lint clean distclean
 
 help:			## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | \
@@ -28,6 +28,10 @@ check: modules image	## KUnit, kselftests and Debian's tracers in QEMU
 check-debug: debug	## the same tests on a kernel with KASAN, lockdep, kmemleak ...
 	@scripts/tests.sh debug
 	@scripts/check.sh debug
+
+check-races: races	## those with threads or processes at work, on a kernel with KCSAN
+	@scripts/tests.sh races
+	@scripts/check.sh races
 
 kunit: modules		## the KUnit tests alone
 	@scripts/check.sh kunit
@@ -51,7 +55,7 @@ census: tree		## share of accepted and of boosted instructions in FILES, or in D
 traps: modules		## exceptions per hit, with a probe on every instruction of a program
 	@scripts/traps.sh
 
-bench: modules stock	## costs in guest instructions, beside stock 6.12: hits, threads, many probes
+bench: modules stock bare ## costs in guest instructions, beside stock 6.12: hits, threads, many probes
 	@scripts/tests.sh stock
 	@scripts/bench.sh full
 
@@ -77,6 +81,12 @@ modules: kernel		## test modules and programs for it, on a disk: out/tests.img
 
 stock: tree		## the unpatched peer, same configuration: out/stock/bzImage
 	@scripts/kernel.sh stock
+
+bare: tree		## stock without uprobes: out/bare/bzImage
+	@scripts/kernel.sh bare
+
+races: tree		## the kernel of check-races: out/races/bzImage
+	@scripts/kernel.sh races
 
 debug: tree		## the kernel of check-debug: out/debug/bzImage
 	@scripts/kernel.sh debug

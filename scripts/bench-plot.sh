@@ -67,10 +67,14 @@ pick hit >"$DATA/hit"
 bars hit 1100 'Guest instructions per hit, empty handler (getppid: a system call)'
 pick front >"$DATA/clients"
 bars clients 900 'Guest instructions per hit, by client'
-pick bystander | awk -F '[/\t]' -v OFS='\t' '
-	!($1 in base) { base[$1] = $3 }
-	{ print $1 ", " $2, $3 / base[$1], $4 / base[$1] }' >"$DATA/bystanders"
-bars bystanders 600 'Processes without probes, N elsewhere: instructions, by those of stock and none'
+awk -F '\t' -v OFS='\t' '
+	index($1, "bystander/") == 1 {
+		split($1, key, "/")
+		if ($5 != "-")
+			bare[key[2]] = $5
+		print key[2] ", " key[3], $3 / bare[key[2]], $4 / bare[key[2]]
+	}' "$FULL" >"$DATA/bystanders"
+bars bystanders 600 'Processes without probes, N elsewhere: instructions, by those of a kernel without'
 
 for where in one each turn; do
 	for kind in emulated boosted stepped; do

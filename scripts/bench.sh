@@ -3,11 +3,11 @@
 #
 # usage: bench.sh full | quick [PART...]
 #
-# Boots stock and ours on virtual CPUs whose clock counts instructions, runs the
-# same programs on both, and prints tables: what a hit, threads, thousands of
-# probes and bystanders cost. These figures do not depend on the machine that
+# Boots stock and ours on virtual CPUs whose clock counts instructions, runs the same
+# programs on both, and prints tables: what a hit, threads, thousands of probes and
+# bystanders cost, the latter also on stock without uprobes. These figures do not depend on the machine that
 # counts them, only those of the part "parallel" do. All of it is also in
-# out/bench/full.tsv or quick.tsv: key, unit, stock, ours.
+# out/bench/full.tsv or quick.tsv: key, unit, stock, ours, bare.
 #
 # With PARTs only these are measured again; the rest is from their last run.
 # CPU= is QEMU's: max, an AMD, by default; max,vendor=GenuineIntel gives back a
@@ -20,7 +20,7 @@
 KIND=$1
 shift
 case $KIND in
-full) PARTS='hit threads many attach parallel' ;;
+full) PARTS='hit threads many bystanders attach parallel' ;;
 quick) PARTS='hit threads many' ;;
 *) die "no such bench: $KIND" "full or quick" ;;
 esac
@@ -29,11 +29,13 @@ TSV=$OUT/bench/$KIND.tsv
 
 # one KERNEL PART PROGRAM WORDS SMP LIMIT
 one() {
-	local folder=$OUT name=bench-$1-$2 clock='-icount shift=0,sleep=off'
-	[ "$1" = ours ] || folder=$OUT/stock
+	local folder=$OUT name=bench-$1-$2 clock='-icount shift=0,sleep=off' image=tests.img
+	[ "$1" = ours ] || folder=$OUT/$1
+	# The programs that need no module are stock's.
+	[ "$1" != bare ] || image=../stock/tests.img
 	[ "$2" != parallel ] || clock='-accel tcg,thread=multi'
-	boot "$name" "$folder" SMP="$5" MEM=2G CPU="${CPU:-max}" MACHINE="$clock" \
-		TESTS="bench/$3" EACH=1000000 LIMIT="$6" APPEND="ARGS=$4" ||
+	boot "$name" "$folder" IMAGE="$image" SMP="$5" MEM=2G CPU="${CPU:-max}" MACHINE="$clock" \
+		TESTS="bench/$3" EACH=1000000 LIMIT="$6" APPEND="norandmaps ARGS=$4" ||
 		die "the machine of $name" "Its log: $OUT/results/$name/console.log"
 	grep -q "^### end bench/$3 .*: exit 0\$" "$OUT/results/$name/tests.log" ||
 		die "$3 on the $1 machine" "See $OUT/results/$name/tests.log"
@@ -64,8 +66,11 @@ measure() {
 		;;
 	full/threads) both threads bench_threads -n,2000,1,2,4,8 8 2400 ;;
 	quick/threads) both threads bench_threads -n,200,1,8 8 300 ;;
-	full/many) both many bench_many \
-		events:perf:1000,events:tracefs:1000,bystanders:0,bystanders:10000,memory:1000 1 2400 ;;
+	full/many) both many bench_many events:perf:1000,events:tracefs:1000,memory:1000 1 2400 ;;
+	full/bystanders)
+		both bystanders bench_many bystanders:0,bystanders:10000 1 1200
+		one bare bystanders bench_many bystanders:0 1 1200
+		;;
 	quick/many) both many bench_many \
 		events:perf:100,attach:multi:100+1000:1,bystanders:0,bystanders:1000 1 300 ;;
 	full/attach)
@@ -84,23 +89,25 @@ measure() {
 
 # One line for each key, in the order in which they came.
 join_rows() {
-	local part files=()
+	local part kernel files=()
 	for part in $PARTS; do
-		[ ! -f "$ROWS/$part-ours" ] || files+=("$ROWS/$part-stock" "$ROWS/$part-ours")
+		for kernel in stock ours bare; do
+			[ ! -f "$ROWS/$part-$kernel" ] || files+=("$ROWS/$part-$kernel")
+		done
 	done
 	awk -F '\t' -v OFS='\t' '
 		!($2 in unit) || $3 != "-" { unit[$2] = $4 }
 		!($2 in seen) { seen[$2] = 1; order[n++] = $2 }
 		{ value[$1, $2] = $3 }
 		END {
-			print "key", "unit", "stock", "ours"
+			print "key", "unit", "stock", "ours", "bare"
 			for (i = 0; i < n; i++) {
 				k = order[i]
-				s = (("stock", k) in value) ? value["stock", k] : "-"
-				o = (("ours", k) in value) ? value["ours", k] : "-"
-				print k, unit[k], s, o
+				print k, unit[k], of("stock", k), of("ours", k), of("bare", k)
 			}
-		}' "${files[@]}" >"$TSV"
+		}
+		function of(kernel, k) { return ((kernel, k) in value) ? value[kernel, k] : "-" }
+	' "${files[@]}" >"$TSV"
 }
 
 # table PREFIX TITLE: the keys that begin so
@@ -114,6 +121,21 @@ table() {
 		}' "$TSV"
 }
 
+# What a process without probes pays, by the kernel that knows no probes
+bystander_table() {
+	grep -q "^bystander/" "$TSV" || return 0
+	printf "\n%-28s %11s %11s %11s %8s %8s\n" "guest instructions, N elsewhere" \
+		bare stock ours stock ours
+	awk -F '\t' '
+		index($1, "bystander/") == 1 {
+			split($1, key, "/")
+			if ($5 != "-") bare[key[2]] = $5
+			b = bare[key[2]]
+			printf "%-31s %11s %11s %11s %8s %8s\n", key[2] ", " key[3], b ? b : "-", $3, $4,
+			       b ? sprintf("%.4f", $3 / b) : "-", b ? sprintf("%.4f", $4 / b) : "-"
+		}' "$TSV"
+}
+
 tables() {
 	table hit "guest instructions per hit"
 	table front "... for a client of the interface"
@@ -124,7 +146,7 @@ tables() {
 	table attach-memory "kernel bytes per probe (processes)"
 	table left-memory "kernel bytes left when all are gone"
 	table memory "bytes"
-	table bystander "guest instructions, N probes elsewhere"
+	bystander_table
 }
 
 only_one bench

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: check.sh check | debug | kunit | clients
+# usage: check.sh check | debug | races | kunit | clients
 #
 # Boots what was built and counts the results; the last line is
 # "N passed, N failed, N skipped". TESTS= picks programs ("64/insn*,32/*"),
@@ -14,6 +14,9 @@
 # Debian with its tracers. An i386 kernel runs the 32-bit programs.
 #
 # debug has two machines as well, of 64-bit and of 32-bit programs.
+#
+# races has one with 4 virtual CPUs and the programs that have threads or processes at
+# work side by side. It goes on after a report, so that all are seen at once.
 #
 # Most tests keep one CPU busy, so with JOBS of 2 or more two machines run at a time.
 # shellcheck source=scripts/lib.sh
@@ -28,10 +31,15 @@ PICK=${TESTS:-64/*,32/*}
 [ -n "$SUFFIX" ] || PICK=${TESTS:-64/*,32/[!rs]*,32/re[fg]*,32/step*,32/syscall_32*}
 # The debug kernel takes three times as long.
 usual=1800
-[ "$what" != debug ] || usual=5400
+case $what in
+debug | races) usual=5400 ;;
+esac
 LIMIT=${LIMIT:-$usual}
 # All but the longest: every_insn, many_probes and the 32-bit insn_list
 BRIEF='64/[!eim]*,64/insn*,64/mmap*,64/module*,32/[!i]*,32/insn_32*'
+# Those whose threads or processes meet in our data
+PARALLEL='64/race*,64/boost*,64/debugger*,64/filter*,64/fork*,64/many*,64/mmap*,64/module*,64/ptrace*'
+PARALLEL=$PARALLEL,'64/refctr*,64/register*,64/return*,64/rseq*,64/slots*,64/step*,64/syscall*,64/view*'
 RUNS=()
 
 # A machine that fails is one of the results, not the end of the script.
@@ -71,7 +79,9 @@ debug_machine() {
 }
 
 base=$OUT
-[ "$what" != debug ] || base=$OUT/debug
+case $what in
+debug | races) base=$OUT/$what ;;
+esac
 [ -z "$SUFFIX" ] || base=$base/$ARCH
 
 case $what in
@@ -101,6 +111,11 @@ debug)
 		debug_machine debug "${TESTS:-64/[!ei]*,64/insn_test,32/*}" kunit.enable=1
 	fi
 	;;
+races)
+	results_of races
+	machine races "$base" CPU=max,vendor=GenuineIntel SMP=4 MEM=3G LIMIT="$LIMIT" EACH=1800 \
+		TESTS="${TESTS:-$PARALLEL}" APPEND='kunit.enable=1 panic_on_warn=0'
+	;;
 kunit)
 	results_of kunit
 	machine kunit "$base" TESTS=none APPEND=kunit.enable=1
@@ -111,7 +126,7 @@ clients)
 		TESTS=guest/clients.sh,guest/returns.sh EACH=600
 	;;
 *)
-	die "no such check: $what" "check, debug, kunit or clients"
+	die "no such check: $what" "check, debug, races, kunit or clients"
 	;;
 esac
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: kernel.sh VARIANT      kernel | stock | debug
+# usage: kernel.sh VARIANT      kernel | debug | races | stock | bare
 #
 # Configures and builds one kernel and puts bzImage, vmlinux and config where
 # the variant keeps them.
@@ -12,8 +12,12 @@
 . "$(dirname "${BASH_SOURCE[0]}")/variant.sh"
 
 FRAGMENTS=("$QEMU_DIR/kernel.config" "$QEMU_DIR/$ARCH.config")
-[ "$VARIANT" != debug ] || FRAGMENTS+=("$QEMU_DIR/debug.config")
-[ "$VARIANT" = stock ] || FRAGMENTS+=("$QEMU_DIR/uprobes.config")
+case $VARIANT in
+stock) ;;
+kernel) FRAGMENTS+=("$QEMU_DIR/uprobes.config") ;;
+bare) FRAGMENTS+=("$QEMU_DIR/bare.config") ;;
+*) FRAGMENTS+=("$QEMU_DIR/$VARIANT.config" "$QEMU_DIR/uprobes.config") ;;
+esac
 [ -z "$EXTRA_CONFIG" ] || FRAGMENTS+=("$(realpath "$EXTRA_CONFIG")")
 
 # The last word on a symbol counts. Without this a misspelled symbol, or one
@@ -50,11 +54,24 @@ configure() {
 	mv "$all.new" "$all"
 }
 
+# A race that nothing looks for is not found.
+verify_watched() {
+	local dir object blind=()
+	for dir in "${WATCHED[@]}"; do
+		for object in "$OBJ/$dir"/*.o; do
+			[ "$object" = "$OBJ/$dir/built-in.a" ] ||
+				nm "$object" | grep -q __tsan_ || blind+=("${object#"$OBJ"/}")
+		done
+	done
+	[ ${#blind[@]} -eq 0 ] || die "KCSAN does not watch all of our files" "${blind[@]}"
+}
+
 need_packages gcc make flex bison bc libelf-dev cpio kmod ccache xz-utils perl python3
 only_one "$VARIANT$SUFFIX"
 mkdir -p "$DEST"
 configure
 run_logged "$DEST/build.log" "building the $VARIANT kernel ($ARCH)" kmake bzImage modules
+[ "$VARIANT" != races ] || verify_watched
 put "$OBJ/arch/x86/boot/bzImage" "$DEST/bzImage"
 put "$OBJ/vmlinux" "$DEST/vmlinux"
 put "$OBJ/.config" "$DEST/config"

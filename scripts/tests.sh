@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: tests.sh VARIANT [guest]      kernel | stock | debug, built before by kernel.sh
+# usage: tests.sh VARIANT [guest]      kernel | debug | races | stock, built before by kernel.sh
 #
 # Builds the test modules against that kernel and the test programs (64 and 32
 # bit, static), and puts them with init and the guest scripts on a small disk,

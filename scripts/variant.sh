@@ -9,8 +9,10 @@ SRC=$TREE
 case $VARIANT in
 kernel) DEST=$OUT ;;
 debug) DEST=$OUT/debug ;;
+races) DEST=$OUT/races ;;
 stock) DEST=$OUT/stock SRC=$STOCK ;;
-*) die "no such kernel: $VARIANT" "kernel, stock or debug" ;;
+bare) DEST=$OUT/bare SRC=$STOCK ;;
+*) die "no such kernel: $VARIANT" "kernel, debug, races, stock or bare" ;;
 esac
 [ -z "$SUFFIX" ] || DEST=$DEST/$ARCH
 
@@ -23,8 +25,19 @@ KCC="ccache gcc"
 # to preprocess it first would take a fifth of the time of a build from nothing.
 export CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
 
+# KCSAN watches the files of these folders and no others, so that its reports are about
+# them and a hit is not drowned in what it looks at elsewhere.
+WATCHED=(kernel/uprobes arch/x86/kernel/uprobes)
+KCSAN=()
+if [ "$VARIANT" = races ]; then
+	KCSAN=(KCSAN_SANITIZE=n)
+	while read -r file; do
+		KCSAN+=("KCSAN_SANITIZE_$file.o=y")
+	done < <(cd "$TOP" && find "${WATCHED[@]}" -maxdepth 1 -name '*.c' -printf '%f\n' | sed 's/\.c$//')
+fi
+
 kmake() {
 	nice make -C "$SRC" O="$OBJ" ARCH="$ARCH" -j"$JOBS" CC="$KCC" \
 		KBUILD_BUILD_TIMESTAMP='Sat Jan  1 00:00:00 UTC 2000' \
-		KBUILD_BUILD_USER=uprobes KBUILD_BUILD_HOST=overlay "$@"
+		KBUILD_BUILD_USER=uprobes KBUILD_BUILD_HOST=overlay "${KCSAN[@]}" "$@"
 }
