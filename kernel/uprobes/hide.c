@@ -55,6 +55,12 @@ static void adopt_range(struct uprobe_mm *um, struct vm_area_struct *vma,
 	probed_file_put(file);
 }
 
+/*
+ * So many are known by their addresses. More are in no debugger's use, but can be written:
+ * then an int3 without a site is nobody's, and the program's own.
+ */
+#define FOREIGN_LIMIT	SZ_16K
+
 /**
  * note_foreign - somebody else's int3 is there, or is not any more
  * @um: the mm's probes, @um->lock held
@@ -63,11 +69,25 @@ static void adopt_range(struct uprobe_mm *um, struct vm_area_struct *vma,
  */
 void note_foreign(struct uprobe_mm *um, unsigned long vaddr, bool there)
 {
+	void *old;
+
 	lockdep_assert_held(&um->lock);
-	if (!there)
-		xa_erase(&um->foreign, vaddr);
-	else if (xa_is_err(xa_store(&um->foreign, vaddr, xa_mk_value(0), GFP_KERNEL_ACCOUNT)))
+	if (!there) {
+		if (xa_erase(&um->foreign, vaddr))
+			atomic_dec(&um->nr_foreign);
+		return;
+	}
+	if (um->foreign_lost)
+		return;
+	if (atomic_read(&um->nr_foreign) >= FOREIGN_LIMIT) {
+		um->foreign_lost = true;
+		return;
+	}
+	old = xa_store(&um->foreign, vaddr, xa_mk_value(0), GFP_KERNEL_ACCOUNT);
+	if (xa_is_err(old))
 		uprobe_drop(NULL, UPROBE_DROP_NOMEM);
+	else if (!old)
+		atomic_inc(&um->nr_foreign);
 }
 
 /**
@@ -86,7 +106,8 @@ void forget_foreign(struct uprobe_mm *um, unsigned long start, unsigned long end
 	if (likely(xa_empty(&um->foreign)))
 		return;
 	xa_for_each_range(&um->foreign, vaddr, entry, start, end - 1)
-		xa_erase(&um->foreign, vaddr);
+		if (xa_erase(&um->foreign, vaddr))
+			atomic_dec(&um->nr_foreign);
 }
 
 /* @len bytes were written where no site is planted, or one that has just been barred. */
@@ -343,7 +364,7 @@ void inherit_under(struct uprobe_mm *um, struct mm_struct *newmm)
 	void *entry;
 
 	mmap_assert_write_locked(um->mm);
-	if (likely(!um->any_under && xa_empty(&um->foreign)))
+	if (likely(!um->any_under && !um->foreign_lost && xa_empty(&um->foreign)))
 		return;
 	child = uprobe_mm_get(newmm);
 	if (!child) {
@@ -372,6 +393,7 @@ void inherit_under(struct uprobe_mm *um, struct mm_struct *newmm)
 	}
 	xa_for_each(&um->foreign, vaddr, entry)
 		note_foreign(child, vaddr, true);
+	child->foreign_lost |= um->foreign_lost;
 	mutex_unlock(&child->lock);
 	mutex_unlock(&um->lock);
 }

@@ -195,11 +195,23 @@ enum trap_owner {
 	TRAP_GONE,	/* no int3 there any more: execute what is */
 };
 
+/* What the program executes there, in memory of any kind. Returns 0 or -errno. */
+static int read_trap(struct mm_struct *mm, unsigned long vaddr, u8 *bytes, unsigned int n)
+{
+	if (!copy_from_user_nofault(bytes, (const void __user *)vaddr, n))
+		return 0;
+	return text_read(mm, vaddr, bytes, n);
+}
+
 /*
  * The address has no site, or one that must be looked at first: after fork(),
  * after a change of the mapping, or because somebody else put int3 there.
+ *
+ * Called without a reader: mmap_lock, and pages, come when another process likes.
+ * Returns as one, @idx, so that what was @found stays.
  */
-static noinline enum trap_owner look_closer(unsigned long vaddr, struct uprobe_site **found)
+static noinline enum trap_owner look_closer(unsigned long vaddr, struct uprobe_site **found,
+					    int *idx)
 {
 	struct mm_struct *mm = current->mm;
 	enum trap_owner owner = TRAP_GONE;
@@ -209,8 +221,9 @@ static noinline enum trap_owner look_closer(unsigned long vaddr, struct uprobe_s
 	struct uprobe_mm *um;
 	u8 bytes[2];
 
+	*found = NULL;
 	if (mmap_write_lock_killable(mm))
-		return TRAP_GONE;
+		goto out;
 
 	um = uprobe_mm_get(mm);
 	vma = vma_lookup(mm, vaddr);
@@ -242,16 +255,19 @@ static noinline enum trap_owner look_closer(unsigned long vaddr, struct uprobe_s
 			refctr_disown(*found);
 		} else {
 			remove_site(*found);
-			*found = NULL;
+			/* Without memory it stays, and gets the thread past it. */
+			*found = site_find(um, vaddr);
 		}
 	}
-	if (*found && (*found)->state == SITE_PLANTED)
+	if (*found && (*found)->state == SITE_PLANTED) {
 		owner = TRAP_OURS;
+		*idx = srcu_read_lock(&uprobes_srcu);
+	}
 	mutex_unlock(&um->lock);
 
 	if (owner != TRAP_OURS &&
-	    ((!text_read(mm, vaddr, bytes, 1) && bytes[0] == UPROBE_SWBP_INSN) ||
-	     (!text_read(mm, vaddr - 1, bytes, 2) && arch_uprobe_long_int3(bytes))))
+	    ((!read_trap(mm, vaddr, bytes, 1) && bytes[0] == UPROBE_SWBP_INSN) ||
+	     (!read_trap(mm, vaddr - 1, bytes, 2) && arch_uprobe_long_int3(bytes))))
 		owner = TRAP_PROGRAM;
 unlock:
 	mmap_write_unlock(mm);
@@ -259,66 +275,95 @@ unlock:
 		probepoint_put(pp);
 	if (file)
 		probed_file_put(file);
+out:
+	if (owner != TRAP_OURS)
+		*idx = srcu_read_lock(&uprobes_srcu);
 	return owner;
 }
 
 /*
- * The trap says that there was an int3. Is it ours, over the instruction that
- * was analysed? If the text was changed behind it, put back the first byte and
- * leave the program alone.
+ * Is what the site has there still our breakpoint? If the text was changed behind it, put
+ * back the first byte and leave the program alone.
  */
-static noinline bool text_still_ours(struct uprobe_site *site)
+static bool check_text(struct uprobe_site *site)
 {
-	struct mm_struct *mm = current->mm;
-	bool same;
+	int state;
 
-	if (likely(arch_uprobe_same_text(site->insn, site->vaddr, &same) && same))
-		return true;
-
-	if (mmap_write_lock_killable(mm))
+	lockdep_assert_held(&site->um->lock);
+	if (READ_ONCE(site->state) != SITE_PLANTED)
 		return false;
-	mutex_lock(&site->um->lock);
-	same = READ_ONCE(site->state) == SITE_PLANTED;
-	if (same) {
-		int state = text_look(mm, site->vaddr, site->insn);
-
-		same = state == TEXT_PLANTED;
-		/* If it cannot be told now the thread comes here again. */
-		if (!same && state != -EINTR && state != -ENOMEM &&
-		    (state != TEXT_FOREIGN || !restore_text(site)))
-			bar_site(site, state < 0 ? UPROBE_DROP_FAULT : UPROBE_DROP_CHANGED);
-	}
-	mutex_unlock(&site->um->lock);
-	mmap_write_unlock(mm);
-	return same;
+	state = text_look(site->um->mm, site->vaddr, site->insn);
+	if (state == TEXT_PLANTED)
+		return true;
+	/* If it cannot be told now the thread comes here again. */
+	if (state != -EINTR && state != -ENOMEM &&
+	    (state != TEXT_FOREIGN || !restore_text(site)))
+		bar_site(site, state < 0 ? UPROBE_DROP_FAULT : UPROBE_DROP_CHANGED);
+	return false;
 }
 
-/* Take the breakpoint out of this mm: the hit cannot be got past. */
-static noinline void back_out(struct uprobe_site *site, enum uprobe_drop why)
+/*
+ * The trap says that there was an int3. Is it ours, over the instruction that
+ * was analysed? Returns the site, or NULL; as a reader, @idx, which it is not all the
+ * time: see look_closer().
+ */
+static noinline struct uprobe_site *text_still_ours(struct uprobe_site *site, int *idx)
 {
 	struct mm_struct *mm = current->mm;
+	unsigned long vaddr = site->vaddr;
+	struct uprobe_mm *um = site->um;
+	bool same;
+
+	if (likely(arch_uprobe_same_text(site->insn, vaddr, &same) && same))
+		return site;
+
+	srcu_read_unlock(&uprobes_srcu, *idx);
+	if (mmap_write_lock_killable(mm)) {
+		*idx = srcu_read_lock(&uprobes_srcu);
+		return NULL;
+	}
+	mutex_lock(&um->lock);
+	site = site_find(um, vaddr);
+	if (site && !check_text(site))
+		site = NULL;
+	*idx = srcu_read_lock(&uprobes_srcu);
+	mutex_unlock(&um->lock);
+	mmap_write_unlock(mm);
+	return site;
+}
+
+/* Take the breakpoint out of this mm: the hit cannot be got past. Not called by a reader. */
+static noinline void back_out(struct uprobe_mm *um, unsigned long vaddr, enum uprobe_drop why)
+{
+	struct mm_struct *mm = current->mm;
+	struct uprobe_site *site;
 
 	if (mmap_write_lock_killable(mm))
 		return;
-	mutex_lock(&site->um->lock);
-	if (site->state == SITE_PLANTED && !restore_text(site)) {
+	mutex_lock(&um->lock);
+	site = site_find(um, vaddr);
+	if (site && site->state == SITE_PLANTED && !restore_text(site)) {
 		refctr_dec(site);
 		bar_site(site, why);
 	}
-	mutex_unlock(&site->um->lock);
+	mutex_unlock(&um->lock);
 	mmap_write_unlock(mm);
 }
 
 /* -------------------------------------------------------------- handlers */
 
-/* Every handler wants out of this mm: check with the filters, and go. */
+/*
+ * Every handler wants out of this mm: check with the filters, and go. The locks may be
+ * held for long, and this is a reader: then it is for the next hit.
+ */
 static noinline void withdraw(struct uprobe_site *site)
 {
 	struct mm_struct *mm = current->mm;
 	struct probepoint *pp = site->pp;
 
-	mutex_lock(&pp->file->lock);
-	if (!probepoint_wanted(pp, mm) && !mmap_write_lock_killable(mm)) {
+	if (!mutex_trylock(&pp->file->lock))
+		return;
+	if (!probepoint_wanted(pp, mm) && mmap_write_lock_if_free(mm)) {
 		mutex_lock(&site->um->lock);
 		/* Another thread may have been faster. */
 		if (site->state == SITE_PLANTED && site_find(site->um, site->vaddr) == site)
@@ -369,8 +414,8 @@ static bool call_handlers(struct uprobe_site *site, struct uprobe_thread *t,
 }
 
 /*
- * The return address is on the program's stack, whose page may come when another
- * process likes: that is not waited for as a reader. The site stays as long as it is
+ * The return address may have to be waited for, or the place where it leads to, both as
+ * long as another process likes: not as a reader. The site stays as long as it is
  * named, that is until hit() is done with it. Returns the new index of the reader.
  */
 static noinline int enter_late(struct uprobe_site *site, struct uprobe_thread *t,
@@ -378,17 +423,15 @@ static noinline int enter_late(struct uprobe_site *site, struct uprobe_thread *t
 {
 	WRITE_ONCE(t->site, site);
 	srcu_read_unlock(&uprobes_srcu, idx);
-	arch_uretprobe_await(regs);
-	idx = srcu_read_lock(&uprobes_srcu);
-	uretprobe_enter(site, t, regs, true);
-	return idx;
+	uretprobe_enter_late(site, t, regs);
+	return srcu_read_lock(&uprobes_srcu);
 }
 
 /*
  * A thread may be stopped at an instruction after its handlers have run: by a
- * debugger's int3 under the probe, which he gets past by a step without it, or
- * between two rounds of a rep. The next hit is the same execution, unless the
- * debugger has the thread go on elsewhere: see resumed().
+ * debugger's int3 under the probe, which he gets past by a step without it, between
+ * two rounds of a rep, or by a signal that could not wait for the copy. The next hit
+ * is the same execution, unless the thread goes on elsewhere: see resumed().
  */
 static void stop_here(struct uprobe_thread *t, struct pt_regs *regs)
 {
@@ -442,10 +485,11 @@ static noinline bool trapped_in_slot(struct uprobe_thread *t, struct pt_regs *re
 /*
  * The address has no site, as far as is known, or one that something is special about.
  * Returns the site of which this is a hit; NULL if the thread goes on where @regs say;
- * an ERR_PTR if the trap is the program's own.
+ * an ERR_PTR if the trap is the program's own. Called by a reader, @idx, and returns as one.
  */
 static noinline struct uprobe_site *find_slowly(struct uprobe_mm *um, struct uprobe_site *site,
-						struct uprobe_thread *t, struct pt_regs *regs)
+						struct uprobe_thread *t, struct pt_regs *regs,
+						int *idx)
 {
 	unsigned long vaddr = uprobe_get_swbp_addr(regs);
 	bool flat = arch_uprobe_flat_code(regs);
@@ -455,7 +499,11 @@ static noinline struct uprobe_site *find_slowly(struct uprobe_mm *um, struct upr
 		goto trampoline;
 	if (!site || !site_usable(site)) {
 		/* In a segment with a base ip is no address: the program's own business. */
-		owner = flat ? look_closer(vaddr, &site) : TRAP_PROGRAM;
+		owner = TRAP_PROGRAM;
+		if (flat) {
+			srcu_read_unlock(&uprobes_srcu, *idx);
+			owner = look_closer(vaddr, &site, idx);
+		}
 		/* xol_area_drop() hides the trampoline while it looks, under mmap_lock. */
 		um = uprobe_mm_of(current->mm);
 		if (owner == TRAP_PROGRAM && um && vaddr == READ_ONCE(um->area.vaddr))
@@ -468,10 +516,10 @@ static noinline struct uprobe_site *find_slowly(struct uprobe_mm *um, struct upr
 		}
 	}
 	/* If it is not ours any more: execute what is there now. */
-	if (READ_ONCE(site->loose) && arch_uprobe_mode_ok(site->insn, regs) &&
-	    !text_still_ours(site)) {
-		instruction_pointer_set(regs, vaddr);
-		return NULL;
+	if (READ_ONCE(site->loose) && arch_uprobe_mode_ok(site->insn, regs)) {
+		site = text_still_ours(site, idx);
+		if (!site)
+			instruction_pointer_set(regs, vaddr);
 	}
 	return site;
 
@@ -479,13 +527,18 @@ trampoline:
 	return flat && uretprobe_return(um, t, regs) ? NULL : ERR_PTR(-ENOENT);
 }
 
-/* Returns false if the trap is the program's own. */
-static noinline bool wrong_mode(struct uprobe_site *site, struct pt_regs *regs)
+/* Returns false if the trap is the program's own; as a reader, which it is not all the time. */
+static noinline bool wrong_mode(struct uprobe_site *site, struct pt_regs *regs, int *idx)
 {
+	unsigned long vaddr = site->vaddr;
+	struct uprobe_mm *um = site->um;
+
 	if (!arch_uprobe_flat_code(regs))
 		return false;
-	instruction_pointer_set(regs, uprobe_get_swbp_addr(regs));
-	back_out(site, UPROBE_DROP_MODE);
+	instruction_pointer_set(regs, vaddr);
+	srcu_read_unlock(&uprobes_srcu, *idx);
+	back_out(um, vaddr, UPROBE_DROP_MODE);
+	*idx = srcu_read_lock(&uprobes_srcu);
 	return true;
 }
 
@@ -506,7 +559,10 @@ static noinline bool enter_syscall(struct uprobe_site *site, struct uprobe_threa
 	return true;
 }
 
-/* Interrupted in a restartable sequence: as if it went to user mode, and once more. */
+/*
+ * Interrupted in a restartable sequence, or by a signal: as if it went to user mode, and
+ * once more.
+ */
 static noinline void emulate_again(struct uprobe_site *site, struct uprobe_thread *t,
 				   struct pt_regs *regs)
 {
@@ -542,14 +598,14 @@ static bool hit(struct uprobe_mm *um, struct pt_regs *regs)
 	if (likely(um))
 		site = site_look_up(um, vaddr);
 	if (unlikely(!site || READ_ONCE(site->special))) {
-		site = find_slowly(um, site, t, regs);
+		site = find_slowly(um, site, t, regs, &idx);
 		if (IS_ERR_OR_NULL(site)) {
 			ours = !site;
 			goto out;
 		}
 	}
 	if (unlikely(!arch_uprobe_mode_ok(site->insn, regs))) {
-		ours = wrong_mode(site, regs);
+		ours = wrong_mode(site, regs, &idx);
 		goto out;
 	}
 	instruction_pointer_set(regs, vaddr);
@@ -569,7 +625,7 @@ static bool hit(struct uprobe_mm *um, struct pt_regs *regs)
 			if (instruction_pointer(regs) != vaddr)
 				goto out;
 		}
-		if (call_handlers(site, t, regs) && !uretprobe_enter(site, t, regs, false))
+		if (call_handlers(site, t, regs) && !uretprobe_enter(site, t, regs))
 			idx = enter_late(site, t, regs, idx);
 	}
 
@@ -600,7 +656,7 @@ static bool hit(struct uprobe_mm *um, struct pt_regs *regs)
 		if (enter_slot(site, t, regs))
 			return true;
 		if (!fatal_signal_pending(current))
-			back_out(site, UPROBE_DROP_AREA);
+			back_out(site->um, vaddr, UPROBE_DROP_AREA);
 	}
 	/* Pairs with uprobe_threads_name_site(). */
 	smp_store_release(&t->site, NULL);
@@ -680,7 +736,8 @@ bool uprobe_debug(struct pt_regs *regs, unsigned long *dr6)
  * for it, so that handlers run once per execution. One that the copy itself has
  * caused, or that kills, ends the matter: the thread is at the original
  * instruction again. So does one that has waited too long: the copy may need a
- * page that does not come before the signal is taken (userfaultfd).
+ * page that does not come before the signal is taken (userfaultfd). Handlers have
+ * run then, and do not run once more when the thread comes back.
  *
  * Context: get_signal().
  * Return: true if they have to wait.
@@ -689,13 +746,15 @@ bool uprobe_deny_signal(void)
 {
 	struct uprobe_thread *t = uprobe_thread_of(current);
 	struct pt_regs *regs = task_pt_regs(current);
+	bool trapped;
 
 	if (likely(!t || t->state == THREAD_OUT))
 		return false;
 	if (settle(t, regs) != UPROBE_BEFORE)
 		return false;
 
-	if (!arch_uprobe_xol_trapped() && !fatal_signal_pending(current) &&
+	trapped = arch_uprobe_xol_trapped();
+	if (!trapped && !fatal_signal_pending(current) &&
 	    !(t->signal_waits && !timer_pending(&t->overdue)) &&
 	    (t->state == THREAD_STEPS ||
 	     arch_uprobe_trap_behind(t->site->insn, &t->arch, regs))) {
@@ -715,6 +774,8 @@ bool uprobe_deny_signal(void)
 		set_thread_flag(TIF_SIGPENDING);
 	}
 	abort_copy(t, regs);
+	if (!trapped)
+		stop_here(t, regs);
 	return false;
 }
 
@@ -782,9 +843,12 @@ void uprobe_leave(struct pt_regs *regs)
 {
 	struct uprobe_thread *t = uprobe_thread_of(current);
 
-	if (unlikely(t && t->state != THREAD_OUT && user_mode(regs) &&
-		     settle(t, regs) == UPROBE_BEFORE))
+	if (likely(!t) || !user_mode(regs))
+		return;
+	if (unlikely(t->state != THREAD_OUT && settle(t, regs) == UPROBE_BEFORE))
 		abort_copy(t, regs);
+	/* If it comes back to where it was stopped that is another execution. */
+	t->stopped_at = 0;
 }
 
 /**

@@ -5,8 +5,9 @@
  *
  * Which mms: the file's i_mmap tree is walked, and after that each mm is locked
  * and looked at again. A process that forks meanwhile puts its child on the tree
- * before it lets go of its own mmap_lock, so when a walk finds nothing to do there
- * is no child that was missed: the walk is repeated until it does.
+ * before it lets go of its own mmap_lock. So when a walk finds nothing to do, or only
+ * in mms that have not forked since they were seen on the tree, there is no child that
+ * was missed: the walk is repeated until that is so.
  * A process that maps the file later sees the probepoint in uprobe_mmap().
  */
 #include <linux/fs.h>
@@ -66,7 +67,7 @@ struct uprobe_site *adopt_site(struct uprobe_mm *um, struct probepoint *pp,
 		return NULL;
 	if (!um->inherited)
 		look_for_moved(um, pp);
-	if (!um->inherited || xa_load(&um->foreign, vaddr))
+	if (!um->inherited || um->foreign_lost || xa_load(&um->foreign, vaddr))
 		return NULL;
 	site = site_add(um, pp, vaddr);
 	if (!site)
@@ -115,7 +116,7 @@ int restore_text(struct uprobe_site *site)
 }
 
 /* The text is in that @state. @site is barred until our int3 is there. */
-static int plant(struct uprobe_site *site, int state)
+static int plant(struct uprobe_site *site, struct text_page *text, int state)
 {
 	struct mm_struct *mm = site->um->mm;
 	enum uprobe_drop why;
@@ -126,7 +127,7 @@ static int plant(struct uprobe_site *site, int state)
 		/* The site is there before the breakpoint is. */
 		WRITE_ONCE(site->under, false);
 		site_set_state(site, SITE_PLANTED);
-		err = text_plant(mm, site->vaddr, site->insn);
+		err = text_plant(text, mm, site->vaddr);
 		if (!err) {
 			refctr_inc(site);
 			return 0;
@@ -158,6 +159,7 @@ static int plant(struct uprobe_site *site, int state)
  * @pp: held
  * @vma: a mapping of its file, its mmap_lock held for writing
  * @vaddr: where @pp is in it
+ * @text: the page of @vma that was used last
  * @again: look again where there is a site, planted or barred
  * @planted: set to true if there is a breakpoint now that was not before
  *
@@ -167,7 +169,7 @@ static int plant(struct uprobe_site *site, int state)
  * Return: 0 or -ENOMEM.
  */
 int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long vaddr,
-		bool again, bool *planted)
+		struct text_page *text, bool again, bool *planted)
 {
 	struct mm_struct *mm = vma->vm_mm;
 	struct uprobe_site *site;
@@ -204,7 +206,7 @@ int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long
 			refctr_inc(site);
 		goto unlock;
 	}
-	state = text_look(mm, vaddr, &pp->insn[is_64bit_mm(mm)]);
+	state = text_look_again(text, mm, vaddr, &pp->insn[is_64bit_mm(mm)]);
 	if (!site) {
 		/* Our breakpoint, that came with fork()? */
 		if (state == TEXT_PLANTED)
@@ -219,7 +221,7 @@ int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long
 			goto unlock;
 		}
 	}
-	err = plant(site, state);
+	err = plant(site, text, state);
 	if (err)
 		site_retire(site);
 	else if (site->state == SITE_PLANTED)
@@ -267,6 +269,7 @@ void remove_site(struct uprobe_site *site)
 struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 {
 	struct uprobe_site *site = site_find(um, vaddr);
+	struct text_page text = { };
 	struct vm_area_struct *vma;
 	struct probepoint *pp;
 
@@ -303,16 +306,19 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 	case TEXT_PLANTED:
 		break;
 	case TEXT_ORIGINAL:
+		/* mremap() may have taken the page elsewhere, with our breakpoint in it. */
+		um->inherited = true;
 		if (!text_vma_ok(vma) || (list_empty(&pp->uprobes) && !retpoint_is(pp))) {
 			/* Given back, and nobody wants it: as if removed. */
 			remove_site(site);
 			return NULL;
 		}
 		WRITE_ONCE(site->under, false);
-		if (text_plant(um->mm, vaddr, site->insn))
+		if (text_plant(&text, um->mm, vaddr))
 			bar_site(site, UPROBE_DROP_FAULT);
 		else
 			uprobe_stat_inc(UPROBE_STAT_REPLANTED);
+		text_page_put(&text);
 		break;
 	case TEXT_FOREIGN:
 		/* Our int3 over an instruction that was changed behind it. */
@@ -368,6 +374,7 @@ struct mapping_ref {
 	struct mm_struct *mm;		/* grabbed */
 	unsigned long start, end;
 	pgoff_t pgoff;			/* of @start */
+	long forks;			/* forks_of() @mm when it was seen */
 	long lost;			/* sites_lost_of() @mm when it had been visited */
 };
 
@@ -391,8 +398,9 @@ static void init_mappings(struct mapping_list *list)
 
 static void put_mappings(struct mapping_list *list)
 {
+	/* Not mmput(): the last one would wait for all that an exit waits for. */
 	while (list->users)
-		mmput(list->ref[--list->users].mm);
+		mmput_async(list->ref[--list->users].mm);
 	while (list->n)
 		mmdrop(list->ref[--list->n].mm);
 }
@@ -414,6 +422,37 @@ static int more_mappings(struct mapping_list *list, unsigned int n)
 	list->ref = more;
 	list->room = n;
 	return 0;
+}
+
+#define FORKS_UNKNOWN	-1L
+
+/*
+ * How often @mm has forked, with all that it maps of one file being copied or not yet: the
+ * lock of the i_mmap tree is held, so a fork that has come as far as there is over, and
+ * its child on the tree, or will be counted, or still has mmap_lock.
+ */
+static long forks_of(struct mm_struct *mm)
+{
+	long forks = FORKS_UNKNOWN;
+	struct uprobe_mm *um;
+
+	/* Its users may be gone. */
+	rcu_read_lock();
+	um = uprobe_mm_of(mm);
+	if (um)
+		/* Before the lock is looked at. */
+		forks = smp_load_acquire(&um->forks);
+	rcu_read_unlock();
+	return rwsem_is_locked(&mm->mmap_lock) ? FORKS_UNKNOWN : forks;
+}
+
+/* Has it forked since, perhaps? mmap_lock is held, so the answer stays right. */
+static bool has_forked(const struct mapping_ref *ref)
+{
+	struct uprobe_mm *um = uprobe_mm_of(ref->mm);
+
+	mmap_assert_write_locked(ref->mm);
+	return ref->forks == FORKS_UNKNOWN || !um || um->forks != ref->forks;
 }
 
 /* What changes when sites of @mm may have gone: by a change of its mappings, too. */
@@ -514,6 +553,7 @@ static int find_mappings(struct probepoint **pps, unsigned int n, struct mapping
 				.start = vma->vm_start,
 				.end = vma->vm_end,
 				.pgoff = vma->vm_pgoff,
+				.forks = forks_of(vma->vm_mm),
 			};
 		}
 		i_mmap_unlock_read(mapping);
@@ -557,17 +597,21 @@ struct walk {
 	struct probepoint **pps;	/* in the order of their offsets */
 	unsigned int n;
 	bool first;			/* the first one of several */
-	bool again;			/* something was done: there may be children to see */
+	bool done;			/* something was done in this mapping */
+	bool again;			/* there may be children to see */
+	bool hits_remove;		/* so do others, where this finds nothing to do any more */
 	bool moved;			/* a mapping was not where it had been seen */
+	struct text_page text;		/* of the mapping that is being visited */
 	int (*visit)(struct walk *w, struct probepoint *pp, struct vm_area_struct *vma,
 		     unsigned long vaddr);
 };
 
 /* Others may wait for mmap_lock: after each page it is theirs. */
-static void let_others(struct mm_struct *mm)
+static void let_others(struct walk *w, struct mm_struct *mm)
 {
 	if (!need_resched() && !mmap_lock_is_contended(mm))
 		return;
+	text_page_put(&w->text);
 	mmap_write_unlock(mm);
 	cond_resched();
 	mmap_write_lock(mm);
@@ -587,6 +631,7 @@ static int walk_mapping(struct walk *w, struct mapping_ref *ref, bool wanted)
 	loff_t page = -1;
 	int err = 0;
 
+	w->done = false;
 	for (; i < end && !err; i++) {
 		struct probepoint *pp = w->pps[i];
 
@@ -597,7 +642,7 @@ static int walk_mapping(struct walk *w, struct mapping_ref *ref, bool wanted)
 		if (!locked)
 			mmap_write_lock(ref->mm);
 		else if (pp->offset >> PAGE_SHIFT != page)
-			let_others(ref->mm);
+			let_others(w, ref->mm);
 		locked = true;
 		page = pp->offset >> PAGE_SHIFT;
 		if (mm_is_unstable(ref->mm))
@@ -611,9 +656,16 @@ static int walk_mapping(struct walk *w, struct mapping_ref *ref, bool wanted)
 			w->moved = true;
 		}
 	}
+	text_page_put(&w->text);
 	ref->lost = sites_lost_of(ref->mm);
-	if (locked)
-		mmap_write_unlock(ref->mm);
+	if (!locked)
+		return err;
+	if (has_forked(ref)) {
+		w->again |= w->done || w->hits_remove;
+		/* A process that forks all the time may not keep this going. */
+		w->hits_remove = false;
+	}
+	mmap_write_unlock(ref->mm);
 	return err;
 }
 
@@ -632,7 +684,7 @@ static int walk_mappings(struct walk *w, bool wanted)
 		/* Users are given back one by one: the process may have ended. */
 		while (list->users && !err) {
 			err = walk_mapping(w, &list->ref[list->users - 1], wanted);
-			mmput(list->ref[--list->users].mm);
+			mmput_async(list->ref[--list->users].mm);
 			cond_resched();
 		}
 		put_mappings(last);
@@ -651,7 +703,7 @@ static int insert_visit(struct walk *w, struct probepoint *pp, struct vm_area_st
 			unsigned long vaddr)
 {
 	if (text_vma_ok(vma))
-		return insert_site(pp, vma, vaddr, w->first, &w->again);
+		return insert_site(pp, vma, vaddr, &w->text, w->first, &w->done);
 	if (w->first && (vma->vm_flags & VM_EXEC))
 		uprobe_drop(pp, UPROBE_DROP_MAPPING);
 	return 0;
@@ -703,7 +755,7 @@ static int remove_visit(struct walk *w, struct probepoint *pp, struct vm_area_st
 			refctr_dec(site);
 		} else if (site->state == SITE_PLANTED) {
 			remove_site(site);
-			w->again |= !site_find(um, vaddr);
+			w->done |= !site_find(um, vaddr);
 		} else {
 			remove_site(site);
 		}
@@ -714,7 +766,7 @@ static int remove_visit(struct walk *w, struct probepoint *pp, struct vm_area_st
 
 static void remove_walks(struct probepoint **pps, unsigned int n)
 {
-	struct walk w = { .pps = pps, .n = n, .visit = remove_visit };
+	struct walk w = { .pps = pps, .n = n, .visit = remove_visit, .hits_remove = true };
 
 	/* Without memory the sites stay; they do no harm without uprobes. */
 	(void)walk_mappings(&w, false);

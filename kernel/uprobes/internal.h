@@ -21,6 +21,7 @@
  * Lock order, outermost first
  *
  *   probed_file->lock          registration on one file
+ *     probed_file->make_lock   its probepoints, their links; nothing else of ours inside
  *     mm->mmap_lock
  *       all_lock                   the list of all uprobe_mm (site.c)
  *       uprobe_mm->lock        sites, slots and the area of one mm
@@ -190,13 +191,20 @@ unsigned long hits_sum(const struct probepoint *pp);
  *	keep its mount busy. Afterwards a name only
  * @dev: of the inode, for people
  * @ino: the same
- * @retired: the last probepoint is hidden; who found it before looks again (@lock)
+ * @retired: the last probepoint is hidden; who found it before looks again (@make_lock)
  * @refs: one per probepoint, one per user of the pointer
- * @lock: serializes registration and removal on this file
+ * @lock: serializes registration and removal on this file. Held while mmap_lock of
+ *	others is waited for, so a hit never waits for it
+ * @make_lock: serializes the making and hiding of probepoints, and of links to them.
+ *	Hits wait for it, but not where somebody may wait for the file with it held:
+ *	see inode_is_served()
  * @points_lock: covers @points
- * @points: probepoints that have uprobes, or to which functions return, by offset
- * @code_bits: 32 or 64, by its ELF header; 0 while none has been seen (@lock)
- * @sb: kept mounted while there are return points, whose users do not keep it (@lock)
+ * @points: probepoints that have uprobes, or to which functions return, by offset;
+ *	changed with @make_lock held as well
+ * @code_bits: 32 or 64, by its ELF header; 0 while none has been seen
+ *	(@make_lock)
+ * @sb: kept mounted while there are return points, whose users do not keep it
+ *	(@make_lock)
  * @release: gives back @inode and @sb
  * @rcu: frees it
  */
@@ -208,6 +216,7 @@ struct probed_file {
 	bool			retired;
 	refcount_t		refs;
 	struct mutex		lock;		/* registration */
+	struct mutex		make_lock;	/* points, links */
 	spinlock_t		points_lock;	/* points */
 	struct rb_root		points;
 	u8			code_bits;
@@ -227,7 +236,8 @@ struct return_link;
  * @ref_ctr_offset: see &struct uprobe; one per probepoint. Changes only while
  *	there are no uprobes
  * @refs: see "Who holds what"
- * @uprobes: the requests; changed under @file->lock, read under uprobes_srcu
+ * @uprobes: the requests; changed under @file->lock, added with @file->make_lock held as
+ *	well; read under uprobes_srcu
  * @insn: the records for 32-bit ([0]) and 64-bit ([1]) code; constant
  * @refusal: why a record cannot be used; constant
  * @sites: sites that exist, planted or barred
@@ -242,7 +252,7 @@ struct return_link;
  *	(links_lock)
  * @live_links: how many of them are live (links_lock to change)
  * @return_node: on the list of return points, until the worker has taken it out
- *	(@file->lock and links_lock to change)
+ *	(@file->make_lock and links_lock to change)
  * @free: frees it
  */
 struct probepoint {
@@ -277,13 +287,15 @@ static inline bool probepoints_exist(void)
 
 struct probed_file *probed_file_find(struct inode *inode);
 struct probed_file *probed_file_lock(struct inode *inode);
+struct probed_file *probed_file_lock_make(struct inode *inode);
+bool inode_is_served(struct inode *inode);
 void probed_file_put(struct probed_file *file);
 void probed_file_retire_idle(struct probed_file *file);
 
 struct probepoint *probepoint_get(struct probed_file *file, loff_t offset,
 				  loff_t ref_ctr_offset);
 struct probepoint *probepoint_get_return(struct probed_file *file, loff_t offset,
-					 bool anywhere);
+					 bool anywhere, bool *made);
 void probepoint_find_pops(struct probepoint *pp);
 struct probepoint *probepoint_find(struct probed_file *file, loff_t min, loff_t max);
 void probepoint_hide(struct probepoint *pp);
@@ -432,10 +444,13 @@ struct xol_area {
  * @inherited: there may be breakpoints of ours without sites: this mm came out
  *	of fork() with them, or mremap() moved them (@lock)
  * @any_stale: a site has been marked stale since they were looked at
+ * @forks: how often it has begun to be copied by fork() (mmap_lock for writing)
  * @sites_lost: changes when a site is marked stale, or is not planted any more
  * @any_under: there may be sites with a debugger's int3 under them (@lock)
  * @foreign: addresses at which there is an int3 that somebody else wrote, and no
  *	planted site: it must not be taken for one that fork() has brought
+ * @nr_foreign: how many; goes down in places without @lock
+ * @foreign_lost: there are too many to know them: none is taken for ours (@lock)
  * @gone: the mm's users are gone (@lock)
  * @table: sites by address
  * @index_lock: covers @index
@@ -465,8 +480,11 @@ struct uprobe_mm {
 	bool			inherited;
 	bool			any_stale;
 	bool			any_under;
+	long			forks;
 	atomic_long_t		sites_lost;
 	struct xarray		foreign;
+	atomic_t		nr_foreign;
+	bool			foreign_lost;
 	bool			gone;
 	struct rhashtable	table;
 	spinlock_t		index_lock;	/* index */
@@ -560,7 +578,6 @@ static inline unsigned long xol_clock(void)
 bool text_vma_ok(struct vm_area_struct *vma);
 bool text_vma_could(struct vm_area_struct *vma);
 int text_read(struct mm_struct *mm, unsigned long vaddr, u8 *buf, unsigned int n);
-int text_plant(struct mm_struct *mm, unsigned long vaddr, const struct arch_uprobe *insn);
 int text_restore(struct mm_struct *mm, unsigned long vaddr, const struct arch_uprobe *insn);
 
 enum text_state {
@@ -571,6 +588,27 @@ enum text_state {
 };
 
 int text_look(struct mm_struct *mm, unsigned long vaddr, const struct arch_uprobe *insn);
+
+/**
+ * struct text_page - the page of text that was used last, as the next use is often there
+ * @page: held, or NULL
+ * @vma: of @page
+ * @vaddr: of @page
+ * @own: it may be written to as it is; else it is not kept from one use to the next
+ *
+ * For one mapping. Empty again, by text_page_put(), before mmap_lock is given back.
+ */
+struct text_page {
+	struct page		*page;
+	struct vm_area_struct	*vma;
+	unsigned long		vaddr;
+	bool			own;
+};
+
+int text_look_again(struct text_page *tp, struct mm_struct *mm, unsigned long vaddr,
+		    const struct arch_uprobe *insn);
+int text_plant(struct text_page *tp, struct mm_struct *mm, unsigned long vaddr);
+void text_page_put(struct text_page *tp);
 
 /* -------------------------------------------------------------- refctr.c */
 
@@ -585,7 +623,7 @@ void refctr_mapped(struct uprobe_mm *um, struct vm_area_struct *vma);
 int insert_everywhere(struct probepoint **pps, unsigned int n);
 void remove_everywhere(struct probepoint **pps, unsigned int n);
 int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long vaddr,
-		bool again, bool *planted);
+		struct text_page *text, bool again, bool *planted);
 void remove_site(struct uprobe_site *site);
 void bar_site(struct uprobe_site *site, enum uprobe_drop why);
 int restore_text(struct uprobe_site *site);
@@ -602,6 +640,15 @@ static inline loff_t vma_offset_of(const struct vm_area_struct *vma, unsigned lo
 static inline unsigned long vma_vaddr_of(const struct vm_area_struct *vma, loff_t offset)
 {
 	return vma->vm_start + (offset - ((loff_t)vma->vm_pgoff << PAGE_SHIFT));
+}
+
+/*
+ * mmap_lock for writing, unless others have it: they may for as long as a page takes that
+ * a process serves. (6.12 has no trylock. Who takes it in this moment is waited for.)
+ */
+static inline bool mmap_write_lock_if_free(struct mm_struct *mm)
+{
+	return !rwsem_is_locked(&mm->mmap_lock) && !mmap_write_lock_killable(mm);
 }
 
 /* ---------------------------------------------------------------- hide.c */
@@ -830,9 +877,9 @@ void returns_give_up(struct uprobe_mm *um, struct uprobe_thread *t,
 bool returns_note(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_return *p);
 bool returns_note_among(struct uprobe_mm *um, struct uprobe_thread *t,
 			struct pending_return *p, bool chained);
-struct pending_return *returns_find(struct return_table *table, struct uprobe_thread *t,
-				    unsigned long slot, unsigned long after,
-				    bool trampoline);
+unsigned long returns_find(struct return_table *table, struct uprobe_thread *t,
+			   unsigned long slot, unsigned long after, bool trampoline);
+void returns_unlist(struct uprobe_mm *um, struct pending_return *list);
 struct pending_return *returns_take(struct uprobe_mm *um, struct uprobe_thread *t,
 				    unsigned long after, unsigned long ret);
 struct pending_return *returns_take_all(struct uprobe_mm *um, struct uprobe_thread *t,
@@ -870,7 +917,7 @@ struct return_link {
 /* Lowered by a test. */
 extern unsigned int retpoint_limit;
 
-/* Do functions return to it? To change that takes pp->file->lock, or is a live one less. */
+/* Do functions return to it? To change that takes pp->file->make_lock, or is a live one less. */
 static inline bool retpoint_is(const struct probepoint *pp)
 {
 	return READ_ONCE(pp->live_links) != 0;
@@ -899,7 +946,9 @@ void retpoint_free_links(struct probepoint *pp);
 /* ----------------------------------------------------------- uretprobe.c */
 
 bool uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t,
-		     struct pt_regs *regs, bool last);
+		     struct pt_regs *regs);
+void uretprobe_enter_late(struct uprobe_site *site, struct uprobe_thread *t,
+			  struct pt_regs *regs);
 void uretprobe_arrive(struct uprobe_site *site, struct uprobe_thread *t,
 		      struct pt_regs *regs);
 bool uretprobe_return(struct uprobe_mm *um, struct uprobe_thread *t,
@@ -910,5 +959,6 @@ void uretprobe_undo(struct uprobe_thread *t, struct pt_regs *regs);
 
 void reclaim_kick(struct uprobe_mm *um);
 void reclaim_setup(struct uprobe_mm *um);
+void reclaim_init(void);
 
 #endif /* _KERNEL_UPROBES_INTERNAL_H */

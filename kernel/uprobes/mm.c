@@ -21,6 +21,7 @@
 int uprobe_mmap(struct vm_area_struct *vma)
 {
 	struct mm_struct *mm = vma->vm_mm;
+	struct text_page text = { };
 	struct probed_file *file;
 	struct probepoint *pp;
 	loff_t offset, last;
@@ -50,11 +51,13 @@ int uprobe_mmap(struct vm_area_struct *vma)
 		if (!text_vma_ok(vma))
 			uprobe_drop(pp, UPROBE_DROP_MAPPING);
 		else if (probepoint_wanted(pp, mm) &&
-			 insert_site(pp, vma, vma_vaddr_of(vma, pp->offset), true, &planted))
+			 insert_site(pp, vma, vma_vaddr_of(vma, pp->offset), &text, true,
+				     &planted))
 			uprobe_drop(pp, UPROBE_DROP_NOMEM);
 		probepoint_put(pp);
 		cond_resched();
 	}
+	text_page_put(&text);
 	probed_file_put(file);
 	return 0;
 }
@@ -100,6 +103,8 @@ void uprobe_dup_mmap(struct mm_struct *oldmm, struct mm_struct *newmm)
 		set_bit(MMF_HAS_UPROBES, &newmm->flags);
 	if (!um)
 		return;
+	/* See insert.c. */
+	WRITE_ONCE(um->forks, um->forks + 1);
 	inherit_under(um, newmm);
 	xol_area_keep_private(um);
 }

@@ -77,6 +77,7 @@ static struct probed_file *probed_file_get(struct inode *inode)
 	ihold(inode);
 	refcount_set(&new->refs, 1);
 	mutex_init(&new->lock);
+	mutex_init(&new->make_lock);
 	spin_lock_init(&new->points_lock);
 	new->points = RB_ROOT;
 	INIT_WORK(&new->release, release_file);
@@ -99,7 +100,7 @@ static struct probed_file *probed_file_get(struct inode *inode)
  * @inode: the inode, referenced by the caller
  *
  * Context: may sleep.
- * Return: the entry, held, with its lock held, or an ERR_PTR(-ENOMEM).
+ * Return: the entry, held, with both of its locks held, or an ERR_PTR(-ENOMEM).
  */
 struct probed_file *probed_file_lock(struct inode *inode)
 {
@@ -110,11 +111,44 @@ struct probed_file *probed_file_lock(struct inode *inode)
 		if (IS_ERR(file))
 			return file;
 		mutex_lock(&file->lock);
+		mutex_lock(&file->make_lock);
 		if (!file->retired)
 			return file;
 		/* Its last probepoint went before we got the lock. */
+		mutex_unlock(&file->make_lock);
 		mutex_unlock(&file->lock);
 		probed_file_put(file);
+	}
+}
+
+/**
+ * probed_file_lock_make - the same for a hit, which makes probepoints
+ * @inode: the inode, referenced by the caller
+ *
+ * Context: may sleep, but does not wait for what a process does.
+ * Return: the entry, held, with its make_lock held; or an ERR_PTR: -ENOMEM; -EAGAIN if
+ * somebody may be waiting for the file; -EINTR if current is being killed.
+ */
+struct probed_file *probed_file_lock_make(struct inode *inode)
+{
+	struct probed_file *file;
+	int err;
+
+	for (;;) {
+		file = probed_file_get(inode);
+		if (IS_ERR(file))
+			return file;
+		if (!inode_is_served(inode))
+			err = mutex_lock_killable(&file->make_lock);
+		else
+			err = mutex_trylock(&file->make_lock) ? 0 : -EAGAIN;
+		if (!err && !file->retired)
+			return file;
+		if (!err)
+			mutex_unlock(&file->make_lock);
+		probed_file_put(file);
+		if (err)
+			return ERR_PTR(err);
 	}
 }
 
@@ -134,16 +168,16 @@ void probed_file_put(struct probed_file *file)
 
 /**
  * probed_file_retire_idle - nobody finds it any more, if it has no probepoints
- * @file: held, @file->lock held
+ * @file: held, @file->make_lock held
  *
  * Context: may sleep (gives back the inode).
  */
 void probed_file_retire_idle(struct probed_file *file)
 {
-	lockdep_assert_held(&file->lock);
+	lockdep_assert_held(&file->make_lock);
 	if (file->retired || !RB_EMPTY_ROOT(&file->points))
 		return;
-	file->retired = true;
+	WRITE_ONCE(file->retired, true);
 	spin_lock(&files_lock);
 	hash_del_rcu(&file->hash);
 	spin_unlock(&files_lock);
@@ -207,16 +241,26 @@ unsigned int probepoint_refusals(struct refusal_note *notes)
 
 #define VBOXSF_SUPER_MAGIC	0x786f4256
 
-/* File systems that read through an open file only. */
-static bool needs_open_file(struct inode *inode)
+/**
+ * inode_is_served - does its file system read through an open file only?
+ * @inode: the inode
+ *
+ * Nearly all of these ask a process, or another machine, for what is in the file, and
+ * wait for it as long as that likes.
+ *
+ * Return: true if so.
+ */
+bool inode_is_served(struct inode *inode)
 {
 	switch (inode->i_sb->s_magic) {
 	case AFS_FS_MAGIC:
 	case CEPH_SUPER_MAGIC:
 	case CIFS_SUPER_MAGIC:
 	case FUSE_SUPER_MAGIC:
+	case ISOFS_SUPER_MAGIC:
 	case NFS_SUPER_MAGIC:
 	case SMB2_SUPER_MAGIC:
+	case UDF_SUPER_MAGIC:
 	case V9FS_MAGIC:
 	case VBOXSF_SUPER_MAGIC:
 		return true;
@@ -257,7 +301,7 @@ static struct folio *read_file_page(struct inode *inode, pgoff_t index)
 		return shmem_read_folio_gfp(mapping, index, mapping_gfp_mask(mapping));
 	if (!mapping->a_ops->read_folio)
 		return ERR_PTR(-EIO);
-	if (needs_open_file(inode)) {
+	if (inode_is_served(inode)) {
 		file = borrow_file(mapping);
 		if (!file)
 			return ERR_PTR(-EIO);
@@ -298,7 +342,7 @@ static bool file_is_64bit(struct probed_file *file)
 	u8 ident[EI_NIDENT];
 	int n;
 
-	lockdep_assert_held(&file->lock);
+	lockdep_assert_held(&file->make_lock);
 	if (file->code_bits)
 		return file->code_bits == 64;
 	n = read_file(file->inode, 0, ident, sizeof(ident));
@@ -340,7 +384,7 @@ static int analyze(struct probepoint *pp, struct probed_file *file, bool quiet)
 
 /**
  * probepoint_find_pops - what does the function that begins here release?
- * @pp: held, @pp->file->lock held
+ * @pp: held, @pp->file->make_lock held
  *
  * Context: may sleep: reads the file.
  */
@@ -411,10 +455,32 @@ struct probepoint *probepoint_find(struct probed_file *file, loff_t min, loff_t 
 	return pp;
 }
 
-static bool point_less(struct rb_node *a, const struct rb_node *b)
+/* Where a probepoint would be in the tree of its file; good while file->make_lock is held. */
+struct place {
+	struct rb_node *parent;
+	struct rb_node **link;
+};
+
+/* The probepoint at @offset, held; or NULL, and the @place for it. */
+static struct probepoint *find_place(struct probed_file *file, loff_t offset,
+				     struct place *place)
 {
-	return rb_entry(a, struct probepoint, node)->offset <
-	       rb_entry(b, struct probepoint, node)->offset;
+	struct probepoint *pp;
+
+	lockdep_assert_held(&file->make_lock);
+	place->parent = NULL;
+	place->link = &file->points.rb_node;
+	while (*place->link) {
+		place->parent = *place->link;
+		pp = rb_entry(place->parent, struct probepoint, node);
+		if (offset == pp->offset) {
+			refcount_inc(&pp->refs);
+			return pp;
+		}
+		place->link = offset < pp->offset ? &place->parent->rb_left :
+						    &place->parent->rb_right;
+	}
+	return NULL;
 }
 
 /* There are thousands at times: none of the space that kmalloc() rounds up to. */
@@ -441,16 +507,17 @@ static void free_point_later(struct deferral *d)
 }
 
 /*
- * A new probepoint, in the tree. If it is there because a program returns there it is
+ * A new probepoint, at its place in the tree. If it is there because a program returns there it is
  * charged to that program, and a refusal is no news.
  */
-static struct probepoint *make_point(struct probed_file *file, loff_t offset, bool returned_to)
+static struct probepoint *make_point(struct probed_file *file, const struct place *place,
+				     loff_t offset, bool returned_to)
 {
 	gfp_t gfp = returned_to ? GFP_KERNEL_ACCOUNT : GFP_KERNEL;
 	struct probepoint *pp;
 	int err;
 
-	lockdep_assert_held(&file->lock);
+	lockdep_assert_held(&file->make_lock);
 	pp = kmem_cache_zalloc(probepoint_cache, gfp);
 	if (!pp)
 		return ERR_PTR(-ENOMEM);
@@ -474,14 +541,15 @@ static struct probepoint *make_point(struct probed_file *file, loff_t offset, bo
 	/* Before it can be found: who finds none has nothing to do. */
 	atomic_inc(&probepoints_active);
 	spin_lock(&file->points_lock);
-	rb_add(&pp->node, &file->points, point_less);
+	rb_link_node(&pp->node, place->parent, place->link);
+	rb_insert_color(&pp->node, &file->points);
 	spin_unlock(&file->points_lock);
 	return pp;
 }
 
 /**
  * probepoint_get - the probepoint of an instruction, made if there is none
- * @file: held, @file->lock held
+ * @file: held, @file->make_lock held
  * @offset: of the instruction
  * @ref_ctr_offset: of its counter, or 0
  *
@@ -494,11 +562,11 @@ struct probepoint *probepoint_get(struct probed_file *file, loff_t offset,
 				  loff_t ref_ctr_offset)
 {
 	struct probepoint *pp;
+	struct place place;
 
-	lockdep_assert_held(&file->lock);
-	pp = probepoint_find(file, offset, offset);
+	pp = find_place(file, offset, &place);
 	if (!pp) {
-		pp = make_point(file, offset, false);
+		pp = make_point(file, &place, offset, false);
 		if (!IS_ERR(pp))
 			pp->ref_ctr_offset = ref_ctr_offset;
 		return pp;
@@ -517,35 +585,38 @@ struct probepoint *probepoint_get(struct probed_file *file, loff_t offset,
 
 /**
  * probepoint_get_return - the probepoint where a function returns to
- * @file: held, @file->lock held
+ * @file: held, @file->make_lock held
  * @offset: where it returns to
  * @anywhere: an instruction begins there, for sure; else that is taken for granted
  *	only if there is a probepoint, or the instruction before it is a call
+ * @made: set to true if there was none
  *
- * Not in a file system that may be a process: it would be read from on behalf of a
- * thread that has hit a probe, which others wait for.
+ * None is made in a file that is served by somebody, who would be waited for with a
+ * lock held that hits take.
  *
  * Context: may sleep: reads the file.
  * Return: as probepoint_get(); -EIO for such a file system.
  */
 struct probepoint *probepoint_get_return(struct probed_file *file, loff_t offset,
-					 bool anywhere)
+					 bool anywhere, bool *made)
 {
-	struct probepoint *pp = probepoint_find(file, offset, offset);
+	struct probepoint *pp;
+	struct place place;
 
-	lockdep_assert_held(&file->lock);
+	pp = find_place(file, offset, &place);
+	*made = !pp;
 	if (pp)
 		return pp;
-	if (needs_open_file(file->inode))
+	if (inode_is_served(file->inode))
 		return ERR_PTR(-EIO);
 	if (!anywhere && !call_before(file->inode, offset))
 		return ERR_PTR(-ENOEXEC);
-	return make_point(file, offset, true);
+	return make_point(file, &place, offset, true);
 }
 
 /**
  * probepoint_hide - nobody finds it any more
- * @pp: has no uprobes and no live links left; @pp->file->lock is held
+ * @pp: has no uprobes and no live links left; @pp->file->make_lock is held
  *
  * Sites and pending returns may hold it for some time yet. A later registration
  * makes a new one, and reads the file again.
@@ -554,7 +625,7 @@ void probepoint_hide(struct probepoint *pp)
 {
 	struct probed_file *file = pp->file;
 
-	lockdep_assert_held(&file->lock);
+	lockdep_assert_held(&file->make_lock);
 	WARN_ON_ONCE(!list_empty(&pp->uprobes) || retpoint_is(pp));
 
 	spin_lock(&file->points_lock);

@@ -28,11 +28,14 @@
  */
 enum { RECLAIMING, RECLAIM_ASKED };
 
+/* Not one that others use: a worker may come to wait for mmap_lock of a process. */
+static struct workqueue_struct *uprobes_wq __ro_after_init;
+
 static void grace_period_over(struct deferral *d)
 {
 	struct uprobe_mm *um = container_of(d, struct uprobe_mm, gp);
 
-	queue_delayed_work(system_unbound_wq, &um->work, 0);
+	queue_delayed_work(uprobes_wq, &um->work, 0);
 }
 
 /**
@@ -89,17 +92,24 @@ static bool sites_need_area(struct uprobe_mm *um)
 	return false;
 }
 
-/* What needs the mm: it may have no users any more. */
-static void tidy_mm(struct uprobe_mm *um)
+/*
+ * What needs the mm: it may have no users any more. Returns false if its locks are
+ * held, which may be for as long as another process likes.
+ */
+static bool tidy_mm(struct uprobe_mm *um)
 {
 	struct mm_struct *mm = um->mm;
+	bool done = false;
 
 	if (!mmget_not_zero(mm))
-		return;
+		return true;
 	/* Unmapping is accounted to current->mm. */
 	kthread_use_mm(mm);
-	mmap_write_lock(mm);
-	mutex_lock(&um->lock);
+	if (!mmap_write_lock_if_free(mm))
+		goto put;
+	if (!mutex_trylock(&um->lock))
+		goto unlock;
+	done = true;
 	revalidate_stale(um);
 	/*
 	 * MMF_HAS_UPROBES stays: a thread may have executed an int3 of ours
@@ -114,29 +124,47 @@ static void tidy_mm(struct uprobe_mm *um)
 		WRITE_ONCE(um->drop_wanted, false);
 	}
 	mutex_unlock(&um->lock);
+unlock:
 	mmap_write_unlock(mm);
+put:
 	kthread_unuse_mm(mm);
 	/* Not mmput(): the last one would wait for all that an exit waits for. */
 	mmput_async(mm);
+	return done;
+}
+
+static void look_later(struct uprobe_mm *um, unsigned long delay)
+{
+	um->delay = delay;
+	queue_delayed_work(uprobes_wq, &um->work, delay);
 }
 
 static void reclaim(struct work_struct *work)
 {
 	struct uprobe_mm *um = container_of(work, struct uprobe_mm, work.work);
-	bool grace_period, busy, again = false, asked, freed;
+	unsigned long longer = min(um->delay * 2, DELAY_MOST);
+	bool grace_period, busy, again = false, asked, freed, tidied = true;
 
-	/* What was kicked for until now is done by this pass. */
-	asked = test_and_clear_bit(RECLAIM_ASKED, &um->reclaiming);
-	mutex_lock(&um->lock);
+	/* Held over page faults, by others. */
+	if (!mutex_trylock(&um->lock)) {
+		look_later(um, longer);
+		return;
+	}
 	freed = free_aged(um);
 	mutex_unlock(&um->lock);
 
+	/* What was kicked for until now is done by this pass. */
+	asked = test_and_clear_bit(RECLAIM_ASKED, &um->reclaiming);
 	if (asked || freed)
-		tidy_mm(um);
+		tidied = tidy_mm(um);
+	if (!tidied)
+		set_bit(RECLAIM_ASKED, &um->reclaiming);
+	if (!tidied || !mutex_trylock(&um->lock)) {
+		look_later(um, longer);
+		return;
+	}
 
-	mutex_lock(&um->lock);
 	busy = !list_empty(&um->aging);
-	um->delay = busy && !freed ? min(um->delay * 2, DELAY_MOST) : DELAY_FIRST;
 	grace_period = !list_empty(&um->dead);
 	if (grace_period) {
 		list_splice_tail_init(&um->dead, &um->aging);
@@ -149,10 +177,11 @@ static void reclaim(struct work_struct *work)
 	}
 	mutex_unlock(&um->lock);
 
+	um->delay = DELAY_FIRST;
 	if (grace_period)
 		defer(&um->gp, grace_period_over);
 	else if (busy || again)
-		queue_delayed_work(system_unbound_wq, &um->work, um->delay);
+		look_later(um, busy && !freed ? longer : DELAY_FIRST);
 	else
 		uprobe_mm_put(um);
 }
@@ -165,4 +194,14 @@ void reclaim_setup(struct uprobe_mm *um)
 {
 	INIT_DELAYED_WORK(&um->work, reclaim);
 	um->delay = DELAY_FIRST;
+}
+
+/**
+ * reclaim_init - called once, before there is any
+ */
+void __init reclaim_init(void)
+{
+	uprobes_wq = alloc_workqueue("uprobes", WQ_UNBOUND, 0);
+	if (!uprobes_wq)
+		panic("uprobes: no workqueue");
 }

@@ -227,7 +227,7 @@ static int plant(struct probepoint **pps, unsigned int n)
 			;
 		mutex_lock(&file->lock);
 		/* Their handlers may have taken them out meanwhile, the last ones of the file. */
-		if (!file->retired)
+		if (!READ_ONCE(file->retired))
 			err = insert_everywhere(pps + i, end - i);
 		mutex_unlock(&file->lock);
 	}
@@ -253,6 +253,7 @@ static int add(struct uprobe *u, struct probepoint **found)
 		list_add_tail_rcu(&u->node, &pp->uprobes);
 	}
 	probed_file_retire_idle(file);
+	mutex_unlock(&file->make_lock);
 	mutex_unlock(&file->lock);
 	probed_file_put(file);
 	return PTR_ERR_OR_ZERO(pp);
@@ -284,11 +285,13 @@ static void hide(const struct listed *ls, unsigned int n, struct probepoint **pp
 	}
 	if (m)
 		remove_everywhere(pps, m);
+	mutex_lock(&file->make_lock);
 	for (i = 0; i < m; i++)
 		/* One that functions return to is the worker's. */
 		if (list_empty(&pps[i]->uprobes) && list_empty(&pps[i]->return_node))
 			probepoint_hide(pps[i]);
 	probed_file_retire_idle(file);
+	mutex_unlock(&file->make_lock);
 	mutex_unlock(&file->lock);
 }
 
@@ -373,11 +376,10 @@ static void unregister_finish(struct uprobe *u)
 {
 	struct probepoint *pp;
 
-	pp = IS_ERR_OR_NULL(u) ? NULL : u->pp;
+	/* First: see hold(). Two handlers may be at it. */
+	pp = IS_ERR_OR_NULL(u) ? NULL : xchg(&u->pp, NULL);
 	if (!pp)
 		return;
-	/* First: see hold(). */
-	WRITE_ONCE(u->pp, NULL);
 	probepoint_put(pp);
 	if (in_handler())
 		forget_file_later(u);
@@ -663,5 +665,6 @@ void __init uprobes_init(void)
 	static_assert(ARRAY_SIZE(((struct probepoint *)0)->refusal) == 2);
 
 	probepoints_setup();
+	reclaim_init();
 	consumer_cache = KMEM_CACHE(consumer_uprobe, SLAB_PANIC);
 }

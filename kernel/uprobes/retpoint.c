@@ -10,8 +10,10 @@
  * that are left without any are taken out by a worker.
  *
  *	entered		the function is in its mm's table: site_find()
- *	linked		under the file lock of the point: no worker is at it
- *	planted		under mmap_lock and @um->lock, as any site
+ *	linked		under make_lock of the point's file. As long as it is about to be
+ *			planted the point counts one site more, so that no worker is at it
+ *	planted		under mmap_lock and @um->lock, as any site; if the link is still live:
+ *			who has killed it takes those locks afterwards
  *
  * A point is found by hits as long as it is in its file's tree, so a child of
  * fork(), which has the breakpoints and not the sites, finds it there too.
@@ -49,13 +51,14 @@ unsigned int retpoint_limit __read_mostly = SZ_128K;
 
 /**
  * retpoint_want - returns from a function are wanted
- * @func: its probepoint; @func->file->lock held
+ * @func: its probepoint; both locks of @func->file held
  *
  * Context: may sleep: reads the file.
  */
 void retpoint_want(struct probepoint *func)
 {
 	lockdep_assert_held(&func->file->lock);
+	lockdep_assert_held(&func->file->make_lock);
 	if (func->wants_returns)
 		return;
 	probepoint_find_pops(func);
@@ -141,7 +144,7 @@ static struct return_link *link_to(struct probepoint *func, struct probepoint *p
 {
 	struct return_link *link, *new;
 
-	lockdep_assert_held(&point->file->lock);
+	lockdep_assert_held(&point->file->make_lock);
 	new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
 
 	spin_lock(&links_lock);
@@ -205,17 +208,19 @@ static bool fit(struct uprobe_mm *um, struct vm_area_struct *vma)
 }
 
 /*
- * The point is there and linked: its site in this mm. If it is new no breakpoint
- * there is ours, though fork() may have brought others.
+ * The point is there and linked: its site in this mm. If it was made just now no
+ * breakpoint there is ours, though fork() may have brought others.
  */
-static enum outcome plant(struct uprobe_mm *um, struct probepoint *point,
-			  struct return_link *link, unsigned long ret, bool new)
+static enum outcome plant(struct uprobe_site *entered, struct probepoint *point,
+			  struct return_link *link, unsigned long ret, bool made)
 {
+	struct uprobe_mm *um = entered->um;
 	struct mm_struct *mm = um->mm;
 	enum outcome outcome = UNFIT;
+	struct text_page text = { };
 	struct vm_area_struct *vma;
 	struct uprobe_site *site;
-	bool planted;
+	bool planted, served;
 
 	if (mmap_write_lock_killable(mm))
 		return NOT_NOW;
@@ -223,16 +228,20 @@ static enum outcome plant(struct uprobe_mm *um, struct probepoint *point,
 	if (!fit(um, vma) || file_inode(vma->vm_file) != point->file->inode ||
 	    vma_offset_of(vma, ret) != point->offset)
 		goto unlock;
-	if (new && um->inherited &&
+	served = inode_is_served(file_inode(vma->vm_file));
+	if (made && um->inherited &&
 	    text_look(mm, ret, &point->insn[is_64bit_mm(mm)]) != TEXT_ORIGINAL)
 		goto unlock;
 	outcome = NOT_NOW;
-	if (insert_site(point, vma, ret, true, &planted))
+	if (READ_ONCE(link->func) != entered->pp)
+		goto unlock;
+	/* Its page may not be there: only if a probe is. */
+	if (!served && insert_site(point, vma, ret, &text, true, &planted))
 		goto unlock;
 	outcome = UNFIT;
 	mutex_lock(&um->lock);
 	site = site_find(um, ret);
-	if (site && site->pp == point && site->state == SITE_PLANTED) {
+	if (site && site->pp == point && site_usable(site)) {
 		site->returns = true;
 		/* Its hits call uprobes that do not want this mm; the counter does not. */
 		if (point->ref_ctr_offset && !probepoint_wanted(point, mm))
@@ -240,17 +249,32 @@ static enum outcome plant(struct uprobe_mm *um, struct probepoint *point,
 		/* Last: who sees it does not come here. */
 		smp_store_release(&site->link, link);
 		outcome = PLANTED;
+	} else if (served) {
+		outcome = NOT_NOW;
 	}
 	mutex_unlock(&um->lock);
 unlock:
+	text_page_put(&text);
 	mmap_write_unlock(mm);
 	return outcome;
+}
+
+/* Do others return there in this mm already? */
+static bool is_planted(struct uprobe_site *entered, unsigned long ret)
+{
+	bool planted;
+	int idx;
+
+	idx = srcu_read_lock(&uprobes_srcu);
+	planted = retpoint_look(entered, ret);
+	srcu_read_unlock(&uprobes_srcu, idx);
+	return planted;
 }
 
 /* As long as there are points in it the file's users need not keep it mounted. */
 static void keep_mounted(struct probed_file *pf, struct file *file)
 {
-	lockdep_assert_held(&pf->lock);
+	lockdep_assert_held(&pf->make_lock);
 	if (pf->sb)
 		return;
 	/* @file keeps it at the moment. */
@@ -261,19 +285,19 @@ static void keep_mounted(struct probed_file *pf, struct file *file)
 static enum outcome make_in(struct uprobe_site *site, struct file *file, loff_t offset,
 			    unsigned long ret)
 {
-	struct probepoint *func = site->pp;
 	struct return_link *link = NULL;
 	enum outcome outcome = NOT_NOW;
 	struct probepoint *point;
 	struct probed_file *pf;
-	bool new;
+	bool made;
 
+	/* Others may make room. */
 	if (READ_ONCE(nr_points) >= READ_ONCE(retpoint_limit))
-		return UNFIT;
-	pf = probed_file_lock(file_inode(file));
+		return NOT_NOW;
+	pf = probed_file_lock_make(file_inode(file));
 	if (IS_ERR(pf))
 		return NOT_NOW;
-	point = probepoint_get_return(pf, offset, arch_uretprobe_is_restorer(ret));
+	point = probepoint_get_return(pf, offset, arch_uretprobe_is_restorer(ret), &made);
 	if (IS_ERR(point)) {
 		/* Behind a call that does not return there may be anything. */
 		if (PTR_ERR(point) == -ENOEXEC || PTR_ERR(point) == -EOPNOTSUPP)
@@ -283,33 +307,34 @@ static enum outcome make_in(struct uprobe_site *site, struct file *file, loff_t 
 		goto unlock;
 	}
 	keep_mounted(pf, file);
-	new = list_empty(&point->return_node) && list_empty(&point->uprobes);
-	link = link_to(func, point);
-	/* Others may return there in this mm already. */
-	if (link && retpoint_look(site, ret))
-		outcome = PLANTED;
-	else if (link)
-		outcome = plant(site->um, point, link, ret, new);
-	if (list_empty(&point->return_node) && list_empty(&point->uprobes))
-		/* Just made, for a function that nobody probes any more. */
+	link = link_to(site->pp, point);
+	if (link)
+		atomic_inc(&point->sites);
+	else if (made)
+		/* For a function that nobody probes any more. */
 		probepoint_hide(point);
-	probepoint_put(point);
 unlock:
 	probed_file_retire_idle(pf);
-	mutex_unlock(&pf->lock);
+	mutex_unlock(&pf->make_lock);
+	if (link) {
+		outcome = is_planted(site, ret) ? PLANTED : plant(site, point, link, ret, made);
+		/* Where it has no site it may have none anywhere. */
+		if (atomic_dec_and_test(&point->sites) || outcome != PLANTED)
+			retpoint_tidy_later();
+	}
+	if (!IS_ERR(point))
+		probepoint_put(point);
 	probed_file_put(pf);
-	/* Where it has no site it may have none anywhere. */
-	if (link && outcome != PLANTED)
-		retpoint_tidy_later();
 	return outcome;
 }
 
 /**
  * retpoint_make - have a site where a function will return to
- * @site: where the function was entered; current->mm's, which has a return_table
+ * @site: where the function was entered; current->mm's, which has a return_table. The
+ *	thread names it
  * @ret: the address that it returns to
  *
- * Context: may sleep; an uprobes_srcu reader.
+ * Context: may sleep as long as another process likes; not an uprobes_srcu reader.
  * Return: how the return can be followed.
  */
 enum return_way retpoint_make(struct uprobe_site *site, unsigned long ret)
@@ -415,11 +440,17 @@ static bool tidy_point(struct probepoint *pp)
 	/* Who has it may be reading a file that takes its time. */
 	if (!mutex_trylock(&file->lock))
 		return true;
+	mutex_lock(&file->make_lock);
 	/* Once more: nobody plants it now. */
 	if (retpoint_is(pp) && list_empty(&pp->uprobes) && !has_breakpoints(pp))
 		kill_links(pp);
 	if (!retpoint_is(pp)) {
+		mutex_unlock(&file->make_lock);
 		remove_everywhere(&pp, 1);
+		mutex_lock(&file->make_lock);
+	}
+	/* Unless a function has returned to it meanwhile. */
+	if (!retpoint_is(pp)) {
 		if (list_empty(&pp->uprobes))
 			probepoint_hide(pp);
 		spin_lock(&links_lock);
@@ -431,6 +462,7 @@ static bool tidy_point(struct probepoint *pp)
 	/* A process that is about to end may still map it. */
 	again = retpoint_is(pp) && list_empty(&pp->uprobes) && !atomic_read(&pp->sites);
 	probed_file_retire_idle(file);
+	mutex_unlock(&file->make_lock);
 	mutex_unlock(&file->lock);
 	return again;
 }

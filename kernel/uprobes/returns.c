@@ -149,6 +149,19 @@ struct pending_return *returns_alloc(struct uprobe_thread *t, struct probepoint 
 	return p;
 }
 
+/* Interrupts see it from now on, on the list of @t, until unlink_pub(). */
+static void link_pub(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_return *p)
+{
+	spin_lock(&um->threads_lock);
+	p->pub.next = t->pub.return_instances;
+	p->pprev = &t->pub.return_instances;
+	if (p->pub.next)
+		container_of(p->pub.next, struct pending_return, pub)->pprev = &p->pub.next;
+	/* An interrupt may follow it at once. */
+	smp_store_release(&t->pub.return_instances, &p->pub);
+	spin_unlock(&um->threads_lock);
+}
+
 /* It is on no list of its thread any more. */
 static void unlink_pub(struct uprobe_mm *um, struct pending_return *p)
 {
@@ -204,6 +217,19 @@ static void free_list(struct uprobe_mm *um, struct uprobe_thread *t, struct pend
 		returns_free(um, t, p);
 		cond_resched();
 	}
+}
+
+/**
+ * returns_unlist - call chains do not see them any more
+ * @um: the mm's probes
+ * @list: a list of them, on no bucket's list
+ */
+void returns_unlist(struct uprobe_mm *um, struct pending_return *list)
+{
+	struct pending_return *p;
+
+	for (p = list; p; p = p->next)
+		unlink_pub(um, p);
 }
 
 /**
@@ -294,7 +320,8 @@ static void put_at(struct return_bucket *b, struct pending_return **pos,
  * @p: filled in but for what is done here; by the trampoline or not
  * @chained: the return address is the trampoline's: it was jumped to, for sure
  *
- * Return: false if too many are waited for thereabouts: nothing was done with @p.
+ * Return: false if too many are waited for thereabouts: @p is still the caller's, for
+ * returns_free(). Else it is not: the return may be over by now.
  */
 bool returns_note_among(struct uprobe_mm *um, struct uprobe_thread *t,
 			struct pending_return *p, bool chained)
@@ -303,6 +330,9 @@ bool returns_note_among(struct uprobe_mm *um, struct uprobe_thread *t,
 	struct pending_return **pos, *stale = NULL;
 
 	p->vfork = t->vfork;
+	/* First: once it is in its bucket another thread may return by it, and free it. */
+	if (p->trampoline)
+		link_pub(um, t, p);
 
 	spin_lock(&b->lock);
 	if (b->n >= RETURN_BUCKET_LIMIT) {
@@ -317,17 +347,6 @@ bool returns_note_among(struct uprobe_mm *um, struct uprobe_thread *t,
 
 	if (stale)
 		returns_give_up(um, t, stale);
-	if (!p->trampoline)
-		return true;
-
-	spin_lock(&um->threads_lock);
-	p->pub.next = t->pub.return_instances;
-	p->pprev = &t->pub.return_instances;
-	if (p->pub.next)
-		container_of(p->pub.next, struct pending_return, pub)->pprev = &p->pub.next;
-	/* An interrupt may follow it at once. */
-	smp_store_release(&t->pub.return_instances, &p->pub);
-	spin_unlock(&um->threads_lock);
 	return true;
 }
 
@@ -358,22 +377,21 @@ bool returns_note(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_
 }
 
 /**
- * returns_find - the return noted last at a stack address
+ * returns_find - where the function returns to whose return was noted last at a stack address
  * @table: of the mm
  * @t: the current thread's state
  * @slot: the stack address
  * @after: what goes with it; see &struct pending_return
  * @trampoline: wait for it at the trampoline
  *
- * Return: the pending return, good as long as the current thread is in that
- * function, or NULL.
+ * Return: the address, or 0 if there is none.
  */
-struct pending_return *returns_find(struct return_table *table, struct uprobe_thread *t,
-				    unsigned long slot, unsigned long after,
-				    bool trampoline)
+unsigned long returns_find(struct return_table *table, struct uprobe_thread *t,
+			   unsigned long slot, unsigned long after, bool trampoline)
 {
 	struct return_bucket *b = bucket_of(table, after);
 	struct pending_return *p, *found = NULL;
+	unsigned long ret;
 
 	spin_lock(&b->lock);
 	for (p = *first_at(b, slot); p && p->slot == slot; p = p->next) {
@@ -382,8 +400,10 @@ struct pending_return *returns_find(struct return_table *table, struct uprobe_th
 		if (!found || (found->vfork != t->vfork && p->vfork == t->vfork))
 			found = p;
 	}
+	/* Another thread may return by it as soon as the lock is given back. */
+	ret = found ? found->pub.orig_ret_vaddr : 0;
 	spin_unlock(&b->lock);
-	return found;
+	return ret;
 }
 
 static bool returns_now(const struct pending_return *p, unsigned long after, unsigned long ret,

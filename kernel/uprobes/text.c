@@ -16,6 +16,7 @@
 #include <linux/highmem.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
+#include <linux/userfaultfd_k.h>
 
 #include "internal.h"
 
@@ -78,6 +79,97 @@ int text_read(struct mm_struct *mm, unsigned long vaddr, u8 *buf, unsigned int n
 	return 0;
 }
 
+/*
+ * May this page be written to as it is? Only this process has it, and will, while its
+ * mmap_lock is held for writing: it cannot fork. What takes it out of the page tables
+ * meanwhile (reclaim, migration) finds that it is held, and leaves it to be found again.
+ */
+static bool page_is_own(struct vm_area_struct *vma, struct page *page)
+{
+	/* Somebody wants to be told of the first write to a page: by a fault. */
+	if (userfaultfd_wp(vma) ||
+	    (IS_ENABLED(CONFIG_MEM_SOFT_DIRTY) && !(vma->vm_flags & VM_SOFTDIRTY)))
+		return false;
+	return PageAnon(page) && PageAnonExclusive(page);
+}
+
+/**
+ * text_page_put - forget the page that was used last
+ * @tp: has one or not
+ */
+void text_page_put(struct text_page *tp)
+{
+	if (tp->page)
+		put_page(tp->page);
+	tp->page = NULL;
+}
+
+/* Have the page at @vaddr, as it is if that will do. Returns 0 or -errno, with none. */
+static int text_page_get(struct text_page *tp, struct mm_struct *mm, unsigned long vaddr,
+			 unsigned int gup_flags)
+{
+	struct page *page;
+
+	/* Not any more if it was given back to the file, or the file was truncated. */
+	if (tp->page && tp->vaddr == (vaddr & PAGE_MASK) && folio_mapped(page_folio(tp->page)) &&
+	    (tp->own || !(gup_flags & FOLL_WRITE)))
+		return 0;
+	text_page_put(tp);
+	page = get_user_page_vma_remote(mm, vaddr, FOLL_FORCE | gup_flags, &tp->vma);
+	if (IS_ERR(page))
+		return PTR_ERR(page);
+	tp->page = page;
+	tp->vaddr = vaddr & PAGE_MASK;
+	tp->own = page_is_own(tp->vma, page);
+	return 0;
+}
+
+/* Another one may be there the next time, unless it is the process' own. */
+static void text_page_keep_own(struct text_page *tp)
+{
+	if (tp->page && !tp->own)
+		text_page_put(tp);
+}
+
+/* The private page at @vaddr, made if need be. Returns 0 or -errno, with none. */
+static int text_page_get_own(struct text_page *tp, struct mm_struct *mm, unsigned long vaddr)
+{
+	int err;
+
+	mmap_assert_write_locked(mm);
+	err = text_page_get(tp, mm, vaddr, FOLL_WRITE);
+	if (err || PageAnon(tp->page))
+		return err;
+	/* Whoever mapped this so that writes reach the file: not us. */
+	text_page_put(tp);
+	return -EFAULT;
+}
+
+static int look(struct text_page *tp, struct mm_struct *mm, unsigned long vaddr,
+		const struct arch_uprobe *insn)
+{
+	unsigned int n = min_t(unsigned int, insn->len, PAGE_SIZE - offset_in_page(vaddr));
+	u8 now[MAX_UINSN_BYTES];
+	int err;
+
+	mmap_assert_locked(mm);
+	err = text_page_get(tp, mm, vaddr, 0);
+	if (err)
+		return err;
+	memcpy_from_page(now, tp->page, offset_in_page(vaddr), n);
+	err = text_read(mm, vaddr + n, now + n, insn->len - n);
+	/* Not all of it is there any more: then it is not the instruction. */
+	if (err == -EFAULT)
+		return now[0] == UPROBE_SWBP_INSN ? TEXT_FOREIGN : TEXT_CHANGED;
+	if (err)
+		return err;
+	if (memcmp(now + 1, insn->insn + 1, insn->len - 1))
+		return now[0] == UPROBE_SWBP_INSN ? TEXT_FOREIGN : TEXT_CHANGED;
+	if (now[0] == insn->insn[0])
+		return TEXT_ORIGINAL;
+	return now[0] == UPROBE_SWBP_INSN ? TEXT_PLANTED : TEXT_CHANGED;
+}
+
 /**
  * text_look - what is at the place of an instruction?
  * @mm: mmap_lock held
@@ -88,33 +180,30 @@ int text_read(struct mm_struct *mm, unsigned long vaddr, u8 *buf, unsigned int n
  */
 int text_look(struct mm_struct *mm, unsigned long vaddr, const struct arch_uprobe *insn)
 {
-	u8 now[MAX_UINSN_BYTES];
-	int err;
+	struct text_page tp = { };
+	int state = look(&tp, mm, vaddr, insn);
 
-	err = text_read(mm, vaddr, now, insn->len);
-	if (err)
-		return err;
-	if (memcmp(now + 1, insn->insn + 1, insn->len - 1))
-		return now[0] == UPROBE_SWBP_INSN ? TEXT_FOREIGN : TEXT_CHANGED;
-	if (now[0] == insn->insn[0])
-		return TEXT_ORIGINAL;
-	return now[0] == UPROBE_SWBP_INSN ? TEXT_PLANTED : TEXT_CHANGED;
+	text_page_put(&tp);
+	return state;
 }
 
-/* The private page at @vaddr, made if need be, and its mapping. */
-static struct page *own_page(struct mm_struct *mm, unsigned long vaddr,
-			     struct vm_area_struct **vma)
+/**
+ * text_look_again - text_look() at one place of several
+ * @tp: the page that was used last
+ * @mm: mmap_lock held for writing
+ * @vaddr: the place
+ * @insn: the instruction as analysed
+ *
+ * Return: as text_look().
+ */
+int text_look_again(struct text_page *tp, struct mm_struct *mm, unsigned long vaddr,
+		    const struct arch_uprobe *insn)
 {
-	struct page *page;
+	int state = look(tp, mm, vaddr, insn);
 
 	mmap_assert_write_locked(mm);
-	page = get_user_page_vma_remote(mm, vaddr, FOLL_FORCE | FOLL_WRITE, vma);
-	if (!IS_ERR(page) && !PageAnon(page)) {
-		/* Whoever mapped this so that writes reach the file: not us. */
-		put_page(page);
-		return ERR_PTR(-EFAULT);
-	}
-	return page;
+	text_page_keep_own(tp);
+	return state;
 }
 
 static void write_byte(struct page *page, unsigned long vaddr, u8 byte)
@@ -129,22 +218,20 @@ static void write_byte(struct page *page, unsigned long vaddr, u8 byte)
 
 /**
  * text_plant - put int3 over the first byte of an instruction
+ * @tp: the page that was used last
  * @mm: mmap_lock held for writing
  * @vaddr: the place; what is there has been looked at under this lock
- * @insn: the instruction
  *
  * Return: 0 or -errno, with nothing changed.
  */
-int text_plant(struct mm_struct *mm, unsigned long vaddr, const struct arch_uprobe *insn)
+int text_plant(struct text_page *tp, struct mm_struct *mm, unsigned long vaddr)
 {
-	struct vm_area_struct *vma;
-	struct page *page;
+	int err = text_page_get_own(tp, mm, vaddr);
 
-	page = own_page(mm, vaddr, &vma);
-	if (IS_ERR(page))
-		return PTR_ERR(page);
-	write_byte(page, vaddr, UPROBE_SWBP_INSN);
-	put_page(page);
+	if (err)
+		return err;
+	write_byte(tp->page, vaddr, UPROBE_SWBP_INSN);
+	text_page_keep_own(tp);
 	return 0;
 }
 
@@ -189,32 +276,34 @@ static bool same_as_file(struct vm_area_struct *vma, unsigned long vaddr, struct
  */
 int text_restore(struct mm_struct *mm, unsigned long vaddr, const struct arch_uprobe *insn)
 {
-	struct vm_area_struct *vma;
+	struct text_page tp = { };
 	struct page *page;
 	bool give_back;
-	int state;
+	int err;
 
-	state = text_look(mm, vaddr, insn);
-	if (state < 0)
-		return state;
-	if (state != TEXT_PLANTED && state != TEXT_FOREIGN)
+	err = look(&tp, mm, vaddr, insn);
+	if (err >= 0 && err != TEXT_PLANTED && err != TEXT_FOREIGN) {
+		text_page_put(&tp);
 		return 0;
-
-	page = own_page(mm, vaddr, &vma);
-	if (IS_ERR(page))
-		return PTR_ERR(page);
-	write_byte(page, vaddr, insn->insn[0]);
-	/* A page that somebody has pinned to write to must stay what it is. */
-	give_back = text_vma_could(vma) && !folio_maybe_dma_pinned(page_folio(page)) &&
-		    same_as_file(vma, vaddr, page);
-	put_page(page);
+	}
+	if (err >= 0)
+		err = text_page_get_own(&tp, mm, vaddr);
+	if (err) {
+		text_page_put(&tp);
+		return err;
+	}
+	write_byte(tp.page, vaddr, insn->insn[0]);
+	/* A page that is written to meanwhile, by whom it may, must stay what it is. */
+	give_back = text_vma_could(tp.vma) && !(tp.vma->vm_flags & VM_WRITE) && !folio_maybe_dma_pinned(page_folio(tp.page)) &&
+		    same_as_file(tp.vma, vaddr, tp.page);
+	text_page_put(&tp);
 	if (!give_back)
 		return 0;
 
-	zap_page_range_single(vma, vaddr & PAGE_MASK, PAGE_SIZE, NULL);
-	if (vma->vm_flags & VM_LOCKED) {
+	zap_page_range_single(tp.vma, vaddr & PAGE_MASK, PAGE_SIZE, NULL);
+	if (tp.vma->vm_flags & VM_LOCKED) {
 		/* mlock() promised that no access faults. */
-		page = get_user_page_vma_remote(mm, vaddr, FOLL_FORCE, &vma);
+		page = get_user_page_vma_remote(mm, vaddr, FOLL_FORCE, &tp.vma);
 		if (!IS_ERR(page))
 			put_page(page);
 	}

@@ -159,9 +159,8 @@ void uprobe_free_utask(struct task_struct *t)
 	if (!thread)
 		return;
 	um = thread->um;
-	/* A fatal signal has ended any step by now: see uprobe_deny_signal(). */
-	WARN_ON_ONCE(thread->state == THREAD_STEPS && t == current && !(t->flags & PF_EXITING));
-	if (t == current && thread->state == THREAD_BOOSTED)
+	/* By its jump, or, where the area is not sealed, by what was mapped over the slot. */
+	if (t == current && thread->state != THREAD_OUT)
 		arch_uprobe_left_xol(&thread->arch, task_pt_regs(t));
 
 	timer_shutdown_sync(&thread->overdue);
@@ -203,7 +202,7 @@ void uprobe_copy_process(struct task_struct *t, unsigned long flags)
 	struct uprobe_mm *from, *um;
 
 	t->utask = NULL;
-	if (parent && parent->state == THREAD_BOOSTED)
+	if (parent && parent->state != THREAD_OUT)
 		arch_uprobe_fork(&parent->arch, t);
 	if (!current->mm || !t->mm || !test_bit(MMF_HAS_UPROBES, &current->mm->flags))
 		return;

@@ -86,8 +86,7 @@ static void enter_by_trampoline(struct uprobe_mm *um, struct uprobe_thread *t,
 				struct pending_return *p, struct pt_regs *regs)
 {
 	struct probepoint *pp = p->pp;
-	struct pending_return *old;
-	unsigned long trampoline;
+	unsigned long trampoline, ret;
 	enum uprobe_drop why;
 	bool chained;
 
@@ -110,10 +109,10 @@ static void enter_by_trampoline(struct uprobe_mm *um, struct uprobe_thread *t,
 	chained = p->pub.orig_ret_vaddr == trampoline;
 	if (chained) {
 		why = UPROBE_DROP_STRAY;
-		old = returns_find(um->returns, t, p->slot, p->after, true);
-		if (!old)
+		ret = returns_find(um->returns, t, p->slot, p->after, true);
+		if (!ret)
 			goto drop;
-		p->pub.orig_ret_vaddr = old->pub.orig_ret_vaddr;
+		p->pub.orig_ret_vaddr = ret;
 	} else {
 		why = UPROBE_DROP_STACK;
 		if (arch_uretprobe_write(regs, p->slot, trampoline, p->pub.orig_ret_vaddr))
@@ -139,20 +138,86 @@ static noinline bool make_room(struct uprobe_mm *um, struct uprobe_thread *t)
 	return t->depth < UPROBE_RETURN_LIMIT;
 }
 
+/* Fill in what is known of a return, on its way to @ret, at the entry of its function. */
+static __always_inline
+void describe(struct pending_return *p, const struct uprobe_site *site, unsigned long slot,
+	      unsigned long ret)
+{
+	p->pub.orig_ret_vaddr = ret;
+	p->func = site->vaddr;
+	p->slot = slot;
+	p->after = slot + site->pp->pops[site->insn->is64];
+	p->owner = 0;
+	p->trampoline = false;
+}
+
 /**
  * uretprobe_enter - a function with return probes has been entered
  * @site: where
  * @t: the current thread's state
  * @regs: its registers, ip at the function
- * @last: what cannot be read now is given up
  *
- * Context: may sleep; an uprobes_srcu reader.
- * Return: false if nothing was done yet, as the stack would have to be waited for.
+ * As a rule the return address is there, and so is a site where it leads to.
+ *
+ * Context: an uprobes_srcu reader, so nothing is waited for that another process has
+ * in its hands.
+ * Return: false if nothing was done yet: that is for uretprobe_enter_late().
  */
-bool uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t, struct pt_regs *regs,
-		     bool last)
+bool uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t, struct pt_regs *regs)
 {
-	struct probepoint *pp = site->pp;
+	struct uprobe_mm *um = site->um;
+	struct pending_return *p;
+	unsigned long slot, ret;
+	enum uprobe_drop why;
+
+	why = UPROBE_DROP_NOMEM;
+	if (unlikely(!returns_get(um)))
+		goto drop;
+	slot = arch_uretprobe_slot(regs);
+	if (unlikely(arch_uretprobe_peek(regs, slot, &ret) || returns_due(t) ||
+		     !retpoint_ready(site, t, ret)))
+		return false;
+	p = returns_new(t, site->pp);
+	if (unlikely(!p))
+		goto drop;
+	describe(p, site, slot, ret);
+	if (likely(returns_note(um, t, p)))
+		return true;
+	returns_free(um, NULL, p);
+	why = UPROBE_DROP_DEPTH;
+drop:
+	uprobe_drop(site->pp, why);
+	return true;
+}
+
+/* How can the return to @ret be followed? A site is made if there is none. */
+static enum return_way find_way(struct uprobe_site *site, struct uprobe_thread *t,
+				unsigned long ret)
+{
+	bool ready;
+	int idx;
+
+	idx = srcu_read_lock(&uprobes_srcu);
+	ready = retpoint_ready(site, t, ret);
+	srcu_read_unlock(&uprobes_srcu, idx);
+	if (ready)
+		return RETURN_BY_SITE;
+	if (ret && ret == READ_ONCE(site->um->area.vaddr))
+		return RETURN_BY_TRAMPOLINE;
+	return retpoint_make(site, ret);
+}
+
+/**
+ * uretprobe_enter_late - the same, with all that may have to be waited for
+ * @site: where; the thread names it
+ * @t: the current thread's state
+ * @regs: its registers, ip at the function
+ *
+ * Context: may sleep as long as another process likes; not an uprobes_srcu reader.
+ */
+void uretprobe_enter_late(struct uprobe_site *site, struct uprobe_thread *t,
+			  struct pt_regs *regs)
+{
 	struct uprobe_mm *um = site->um;
 	struct pending_return *p;
 	unsigned long slot, ret;
@@ -160,49 +225,37 @@ bool uretprobe_enter(struct uprobe_site *site, struct uprobe_thread *t, struct p
 	enum return_way way;
 
 	why = UPROBE_DROP_NOMEM;
-	if (unlikely(!returns_get(um)))
+	if (!returns_get(um))
 		goto drop;
+	why = UPROBE_DROP_STACK;
 	slot = arch_uretprobe_slot(regs);
-	if (unlikely(arch_uretprobe_peek(regs, slot, &ret))) {
-		if (!last)
-			return false;
-		why = UPROBE_DROP_STACK;
-		goto drop;
+	if (arch_uretprobe_peek(regs, slot, &ret)) {
+		arch_uretprobe_await(regs);
+		if (arch_uretprobe_peek(regs, slot, &ret))
+			goto drop;
 	}
-
 	why = UPROBE_DROP_DEPTH;
-	if (unlikely(returns_due(t)) && !make_room(um, t))
+	if (returns_due(t) && !make_room(um, t))
 		goto drop;
-
-	way = RETURN_BY_SITE;
-	if (unlikely(!retpoint_ready(site, t, ret)))
-		way = ret && ret == READ_ONCE(um->area.vaddr) ? RETURN_BY_TRAMPOLINE :
-								retpoint_make(site, ret);
 	why = UPROBE_DROP_SKIPPED;
-	if (unlikely(way == RETURN_BY_NOTHING))
+	way = find_way(site, t, ret);
+	if (way == RETURN_BY_NOTHING)
 		goto drop;
-
 	why = UPROBE_DROP_NOMEM;
-	p = returns_new(t, pp);
-	if (unlikely(!p))
+	p = returns_new(t, site->pp);
+	if (!p)
 		goto drop;
-	p->pub.orig_ret_vaddr = ret;
-	p->func = site->vaddr;
-	p->slot = slot;
-	p->after = slot + pp->pops[site->insn->is64];
-	p->owner = 0;
-	p->trampoline = false;
-	if (unlikely(way == RETURN_BY_TRAMPOLINE)) {
+	describe(p, site, slot, ret);
+	if (way == RETURN_BY_TRAMPOLINE) {
 		enter_by_trampoline(um, t, p, regs);
-		return true;
+		return;
 	}
-	if (likely(returns_note(um, t, p)))
-		return true;
+	if (returns_note(um, t, p))
+		return;
 	returns_free(um, NULL, p);
 	why = UPROBE_DROP_DEPTH;
 drop:
-	uprobe_drop(pp, why);
-	return true;
+	uprobe_drop(site->pp, why);
 }
 
 /* ---------------------------------------------------------------- return */
@@ -318,6 +371,8 @@ bool uretprobe_return(struct uprobe_mm *um, struct uprobe_thread *t, struct pt_r
 		return false;
 	}
 	instruction_pointer_set(regs, list->pub.orig_ret_vaddr);
+	/* Handlers that look at call chains take the next one for that of the caller. */
+	returns_unlist(um, list);
 	call_ret_handlers(um, t, list, regs);
 	return true;
 }

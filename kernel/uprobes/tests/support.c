@@ -106,8 +106,8 @@ void uprobe_test_enter(struct kunit *test, struct uprobe_thread *t, struct pt_re
 
 	idx = srcu_read_lock(&uprobes_srcu);
 	site = site_find(t->um, regs->ip);
-	if (site)
-		uretprobe_enter(site, t, regs, true);
+	if (site && !uretprobe_enter(site, t, regs))
+		uretprobe_enter_late(site, t, regs);
 	srcu_read_unlock(&uprobes_srcu, idx);
 	KUNIT_ASSERT_NOT_NULL(test, site);
 }

@@ -376,7 +376,8 @@ static void too_near(struct kunit *test)
 
 static void bad_stack(struct kunit *test)
 {
-	unsigned long readonly;
+	struct file *file = uprobe_test_file(test);
+	unsigned long readonly, ret;
 	struct scene s;
 
 	scene_make(test, &s);
@@ -384,12 +385,18 @@ static void bad_stack(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, drops(&s, 0, UPROBE_DROP_STACK), 1);
 	enter(test, &s, 0, -WORD);
 	KUNIT_EXPECT_EQ(test, drops(&s, 0, UPROBE_DROP_STACK), 2);
-	readonly = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ,
-				 MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	/* Read, after some time, but not written to. */
+	ret = s.jit + 0x1234;
+	uprobe_test_write(test, file, 64, (u8 *)&ret, sizeof(ret));
+	readonly = kunit_vm_mmap(test, file, 0, PAGE_SIZE, PROT_READ, MAP_PRIVATE, 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(readonly));
 	enter(test, &s, 0, readonly + 64);
 	KUNIT_EXPECT_EQ(test, drops(&s, 0, UPROBE_DROP_STACK), 3);
-	KUNIT_EXPECT_EQ(test, word_at(test, readonly + 64), 0UL);
+	KUNIT_EXPECT_EQ(test, word_at(test, readonly + 64), ret);
+	/* No return address at all. */
+	enter(test, &s, 0, readonly + PAGE_SIZE / 2);
+	KUNIT_EXPECT_EQ(test, drops(&s, 0, UPROBE_DROP_STACK), 3);
+	KUNIT_EXPECT_EQ(test, drops(&s, 0, UPROBE_DROP_SKIPPED), 1);
 	expect_pending(test, &s, 0);
 }
 
