@@ -210,8 +210,9 @@ void arch_uprobe_slot_image(const struct arch_uprobe *au, unsigned long vaddr,
  * emulate: executes the instruction. If it faults, @regs are unchanged but for RF, and the
  * signal that the program would have got is queued. Reports a single step
  * where the program, or its debugger, had TF set. False if it was not executed,
- * because rseq wants to know first that the thread was preempted: it goes on at
- * the abort handler, or, if it stays, here once more.
+ * because rseq wants to know first that the thread was preempted, which goes on at
+ * the abort handler, or, if it stays, here once more; or because it waits for a page
+ * and a signal is to be taken first.
  */
 static inline bool arch_uprobe_mode_ok(const struct arch_uprobe *au, struct pt_regs *regs)
 {
@@ -281,7 +282,8 @@ void arch_uprobe_fork(const struct arch_uprobe_task *at, struct task_struct *chi
 /*
  * Return probes. slot: at a function's first instruction, where the return address
  * lies, a stack address. peek: what is at @slot now, if that can be read without
- * sleeping. await: have it there, which may take as long as the program likes.
+ * sleeping. await: have it there, which may take as long as the program likes; or until
+ * a signal is to be taken.
  * write: puts another one there in place of @old, shadow stack included; 0 or
  * -EFAULT with nothing changed.
  * slot_after: just after a return, the stack address that the return address

@@ -10,7 +10,7 @@
  * access checks keep the kernel safe from what comes of it.
  */
 #include <linux/bug.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <asm/debugreg.h>
 #include <asm/fsgsbase.h>
 #include <asm/insn-eval.h>
@@ -715,12 +715,11 @@ bool arch_uprobe_emulate(const struct arch_uprobe *au, struct pt_regs *regs)
 
 	e.next = mode_truncate(&e, regs->ip + au->len);
 	done = emulators[au->op](&e);
-	if (unlikely(e.interrupted))
-		return false;
 	if (!done) {
 		/* As every fault does, for the instruction to be executed again. */
-		regs->flags |= X86_EFLAGS_RF;
-		return true;
+		if (likely(!e.interrupted) || signal_pending(current))
+			regs->flags |= X86_EFLAGS_RF;
+		return !e.interrupted;
 	}
 	regs->ip = e.next;
 	regs->flags &= ~X86_EFLAGS_RF;

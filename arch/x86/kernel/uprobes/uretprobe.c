@@ -7,6 +7,7 @@
 #include <linux/cpufeature.h>
 #include <linux/errno.h>
 #include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/syscalls.h>
 #include <linux/uaccess.h>
@@ -46,9 +47,17 @@ static int write_ret(struct pt_regs *regs, unsigned long slot, unsigned long ret
 
 void arch_uretprobe_await(struct pt_regs *regs)
 {
-	unsigned long ret;
+	unsigned long slot = arch_uretprobe_slot(regs);
+	unsigned long last = slot + sizeof(unsigned long) - 1;
+	struct page *page;
 
-	(void)read_ret(regs, arch_uretprobe_slot(regs), &ret);
+	/* As the program would: a signal may be what brings the page. Both, if it crosses. */
+	if (get_user_pages_unlocked(slot, 1, &page, FOLL_INTERRUPTIBLE) != 1)
+		return;
+	put_page(page);
+	if ((slot ^ last) >= PAGE_SIZE &&
+	    get_user_pages_unlocked(last, 1, &page, FOLL_INTERRUPTIBLE) == 1)
+		put_page(page);
 }
 
 int arch_uretprobe_write(struct pt_regs *regs, unsigned long slot, unsigned long ret,

@@ -109,11 +109,12 @@ static unsigned long page_present(unsigned long addr)
 }
 
 /*
- * Resolves a fault at @addr the way a fault from user mode is resolved (with
+ * Resolves a fault at @addr, which has no tag, the way a fault from user mode is resolved (with
  * userfaultfd this is not the same as one from the kernel), or raises the signal.
- * Returns true if the access is worth another try.
+ * Returns true if the access is worth another try; false with @interrupted set if a
+ * signal wants to be taken before the page comes.
  */
-static bool resolve_fault(const struct access *a, unsigned long addr)
+static bool resolve_fault(const struct access *a, unsigned long addr, bool *interrupted)
 {
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
@@ -125,10 +126,9 @@ static bool resolve_fault(const struct access *a, unsigned long addr)
 		return false;
 	}
 
-	mmap_read_lock(mm);
-	vma = vma_lookup(mm, addr);
+	/* A stack may have to grow. If there is none the lock has been given back. */
+	vma = lock_mm_and_find_vma(mm, addr, NULL);
 	if (!vma) {
-		mmap_read_unlock(mm);
 		raise_pf(a, addr, 0, SIGSEGV, SEGV_MAPERR);
 		return false;
 	}
@@ -147,9 +147,10 @@ static bool resolve_fault(const struct access *a, unsigned long addr)
 				(a->write ? FAULT_FLAG_WRITE : 0), NULL);
 	if (fault & VM_FAULT_COMPLETED)
 		return true;
-	/* The page does not come before a signal is taken: out, and once more. */
-	if (fault & VM_FAULT_RETRY)
-		return !signal_pending(current);
+	if (fault & VM_FAULT_RETRY) {
+		*interrupted = signal_pending(current);
+		return !*interrupted;
+	}
 	mmap_read_unlock(mm);
 	if (!(fault & VM_FAULT_ERROR))
 		return true;
@@ -171,19 +172,17 @@ static bool resolve_fault(const struct access *a, unsigned long addr)
 	return false;
 }
 
-/* Which of the two pages it may touch did it fail on? The CPU names that one. */
-static unsigned long fault_address(const struct access *a)
+/* The same for both pages that it may touch, in the order in which the CPU does. */
+static bool resolve_faults(const struct access *a, bool *interrupted)
 {
-	unsigned long last = a->addr + a->width - 1;
+	unsigned long first = a->addr, last;
 
-	if ((a->addr ^ last) < PAGE_SIZE)
-		return a->addr;
-	if (fault_in_readable((char __user *)a->addr, 1))
-		return a->addr;
-	/* Without a write: it could undo one of another thread. */
-	if (a->write && fault_in_safe_writeable((char __user *)a->addr, 1))
-		return a->addr;
-	return last & PAGE_MASK;
+#ifdef CONFIG_X86_64
+	first = (unsigned long)untagged_addr((void __user *)first);
+#endif
+	last = first + a->width - 1;
+	return resolve_fault(a, first, interrupted) &&
+	       ((first ^ last) < PAGE_SIZE || resolve_fault(a, last & PAGE_MASK, interrupted));
 }
 
 /* Faults that do not depend on what is mapped */
@@ -250,9 +249,18 @@ static int try_write(const struct access *a, u64 val)
 	}
 }
 
+/*
+ * Without resolving faults, which is not the same from the kernel as from user mode: a
+ * wait for userfaultfd would not end for signals.
+ */
 static int try_access(const struct access *a, u64 *val)
 {
-	return a->write ? try_write(a, *val) : try_read(a, val);
+	int err;
+
+	pagefault_disable();
+	err = a->write ? try_write(a, *val) : try_read(a, val);
+	pagefault_enable();
+	return err;
 }
 
 /*
@@ -265,11 +273,8 @@ static int try_undisturbed(const struct access *a, u64 *val)
 	int err = -EAGAIN;
 
 	local_irq_disable();
-	if (!test_thread_flag(TIF_NOTIFY_RESUME)) {
-		pagefault_disable();
+	if (!test_thread_flag(TIF_NOTIFY_RESUME))
 		err = try_access(a, val);
-		pagefault_enable();
-	}
 	local_irq_enable();
 	return err;
 }
@@ -287,7 +292,7 @@ static bool access_carefully(const struct pt_regs *regs, const struct access *a,
 		if (likely(!err))
 			return true;
 		*interrupted = err == -EAGAIN;
-		if (*interrupted || !resolve_fault(a, fault_address(a)) ||
+		if (*interrupted || !resolve_faults(a, interrupted) ||
 		    fatal_signal_pending(current))
 			return false;
 	}

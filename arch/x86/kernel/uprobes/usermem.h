@@ -42,7 +42,8 @@ static __always_inline u64 __user *uprobe_rseq_word(void)
 
 /*
  * @stack: addressed through the stack segment, which faults differently.
- * @interrupted: set if the access was not made for rseq's sake.
+ * @interrupted: set if the access was not made for rseq's sake, or as a signal comes
+ *	first.
  */
 bool uprobe_read_carefully(const struct pt_regs *regs, unsigned long addr, unsigned int width,
 			   bool stack, u64 *val, bool *interrupted);
@@ -51,7 +52,7 @@ bool uprobe_write_carefully(const struct pt_regs *regs, unsigned long addr, unsi
 
 /*
  * Most operands are of 4 or 8 bytes, there, and not in a restartable sequence: what is
- * in the way comes out afterwards.
+ * in the way comes out afterwards, a page that is not there for one.
  */
 static __always_inline bool uprobe_reads(unsigned long addr, unsigned int width, u64 *val)
 {
@@ -62,6 +63,7 @@ static __always_inline bool uprobe_reads(unsigned long addr, unsigned int width,
 
 	if (!user_access_begin((void __user *)addr, sizeof(word)))
 		return false;
+	pagefault_disable();
 	if (rseq)
 		unsafe_get_user(in_rseq, rseq, out);
 	if (in_rseq)
@@ -75,9 +77,11 @@ static __always_inline bool uprobe_reads(unsigned long addr, unsigned int width,
 	} else {
 		goto out;
 	}
+	pagefault_enable();
 	user_access_end();
 	return true;
 out:
+	pagefault_enable();
 	user_access_end();
 	return false;
 }
@@ -89,6 +93,7 @@ static __always_inline bool uprobe_writes(unsigned long addr, unsigned int width
 
 	if (!user_access_begin((void __user *)addr, sizeof(long)))
 		return false;
+	pagefault_disable();
 	if (rseq)
 		unsafe_get_user(in_rseq, rseq, out);
 	if (in_rseq)
@@ -99,9 +104,11 @@ static __always_inline bool uprobe_writes(unsigned long addr, unsigned int width
 		unsafe_put_user((u32)val, (u32 __user *)addr, out);
 	else
 		goto out;
+	pagefault_enable();
 	user_access_end();
 	return true;
 out:
+	pagefault_enable();
 	user_access_end();
 	return false;
 }

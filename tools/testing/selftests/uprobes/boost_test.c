@@ -20,6 +20,9 @@ extern const char plain_insn[], vector_insn[], rip_insn[], load_insn[];
 /* Counters near the text, for operands relative to %rip, on a page of their own */
 unsigned int rip_counter[PAGE / sizeof(unsigned int)] __attribute__((aligned(PAGE)));
 
+/* The page in the middle shares its memory with no other data. */
+uint8_t near_pages[3 * PAGE] __attribute__((aligned(PAGE)));
+
 asm("	.text\n"
 	/* ax rounds; leaves 3 * ax in dx and in rip_counter */
 	"run_loop:	xor	%edx, %edx\n"
@@ -42,7 +45,13 @@ asm("	.text\n"
 	/* one byte from where bx points */
 	"run_load:\n"
 	"load_insn:	movzbl	(%rbx), %eax\n"
+	"		ret\n"
+	/* words of near_pages, by a load that is emulated and by a borrowed base */
+	"near_load:	mov	near_pages+4096(%rip), %eax\n"
+	"		ret\n"
+	"near_imul:	imul	$3, near_pages+4096(%rip), %eax\n"
 	"		ret\n");
+extern const char near_load[], near_imul[];
 extern const char bare_adc[], bare_nop[], bare_pxor[], bare_dec[], bare_jnz[];
 
 static unsigned long loop_rounds(unsigned long n)
@@ -53,12 +62,18 @@ static unsigned long loop_rounds(unsigned long n)
 	return dx;
 }
 
-static unsigned int load_byte(const uint8_t *p)
+/* What the function at @insn leaves in ax, with @p in bx. */
+static unsigned int load_by(const char *insn, const uint8_t *p)
 {
 	unsigned long ax;
 
-	asm volatile("call run_load" : "=a" (ax) : "b" (p) : "memory", "cc");
+	asm volatile("call *%2" : "=a" (ax) : "b" (p), "r" (insn) : "memory", "cc");
 	return ax;
+}
+
+static unsigned int load_byte(const uint8_t *p)
+{
+	return load_by(load_insn, p);
 }
 
 struct loop_probes {
@@ -207,21 +222,25 @@ static int uffd = -1;
 static uint8_t *slow_page;
 static int mended;
 
-static void *slow_make(void)
+/* The page at @p is not there until mend(). */
+static bool make_slow(uint8_t *p)
 {
 	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	uint8_t *p;
+	struct uffdio_register reg = {
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+		.range = { (unsigned long)p, PAGE },
+	};
 
 	uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api))
-		return NULL;
-	p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED)
-		return NULL;
-	reg.range.start = (unsigned long)p;
-	reg.range.len = PAGE;
-	return ioctl(uffd, UFFDIO_REGISTER, &reg) ? NULL : p;
+	return uffd >= 0 && !ioctl(uffd, UFFDIO_API, &api) && !madvise(p, PAGE, MADV_DONTNEED) &&
+	       !ioctl(uffd, UFFDIO_REGISTER, &reg);
+}
+
+static uint8_t *slow_make(void)
+{
+	uint8_t *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p != MAP_FAILED && make_slow(p) ? p : NULL;
 }
 
 static void mend(void)
@@ -236,28 +255,68 @@ static void mend(void)
 	ioctl(uffd, UFFDIO_COPY, &copy);
 }
 
-static void on_alarm(int sig)
+static const char *slow_insn;	/* where the alarm finds the program */
+
+static void on_alarm(int sig, siginfo_t *info, void *context)
 {
+	const ucontext_t *uc = context;
+
+	/* Not there yet if the machine is slow: in a second it will be. */
+	if (uc->uc_mcontext.gregs[REG_RIP] != (long)slow_insn) {
+		alarm(1);
+		return;
+	}
 	__atomic_add_fetch(&mended, 1, __ATOMIC_RELAXED);
 	mend();
 }
 
-/* The signal that would let the copy go on must not wait for the copy. */
-TEST(signal_ends_the_wait)
+/*
+ * The signal that lets the instruction go on must not wait for it. The program comes
+ * back to the instruction, which is still the same execution.
+ */
+static void signal_ends_the_wait(struct __test_metadata *_metadata, const char *insn,
+				 unsigned int want)
 {
-	struct probe p;
+	struct sigaction sa = {
+		.sa_sigaction = on_alarm,
+		.sa_flags = SA_SIGINFO,
+	};
+	struct probe p = { };
 
-	slow_page = slow_make();
-	ASSERT_NE(NULL, slow_page);
-	ASSERT_EQ(0, probe_addr(&p, load_insn, 0));
-	signal(SIGALRM, on_alarm);
-	alarm(1);
-	EXPECT_EQ(0x5a, load_byte(slow_page));
-	EXPECT_EQ(1, __atomic_load_n(&mended, __ATOMIC_RELAXED));
-	EXPECT_LE(1, probe_hits(&p));
+	sigaction(SIGALRM, &sa, NULL);
+	slow_insn = insn;
+	slow_page = near_pages + PAGE;
+	for (int probed = 0; probed < 2; probed++) {
+		ASSERT_TRUE(make_slow(slow_page));
+		if (probed)
+			ASSERT_EQ(0, probe_addr(&p, insn, 0));
+		mended = 0;
+		alarm(1);
+		EXPECT_EQ(want, load_by(insn, slow_page));
+		EXPECT_EQ(1, __atomic_load_n(&mended, __ATOMIC_RELAXED));
+		if (probed) {
+			EXPECT_EQ(1, probe_hits(&p));
+			EXPECT_EQ(want, load_by(insn, slow_page));
+			EXPECT_EQ(2, probe_hits(&p));
+		}
+		close(uffd);
+	}
 	probe_close(&p);
-	munmap(slow_page, PAGE);
-	close(uffd);
+}
+
+TEST(signal_ends_the_wait_of_a_boosted_one)
+{
+	signal_ends_the_wait(_metadata, load_insn, 0x5a);
+}
+
+TEST(signal_ends_the_wait_of_an_emulated_one)
+{
+	signal_ends_the_wait(_metadata, near_load, 0x5a);
+}
+
+TEST(signal_ends_the_wait_of_one_with_a_borrowed_base)
+{
+	signal_ends_the_wait(_metadata, near_imul, 3 * 0x5a);
 }
 
 #define WAITERS	64

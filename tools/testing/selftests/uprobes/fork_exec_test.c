@@ -470,7 +470,8 @@ TEST(killed_while_it_closes)
 		most = left > most ? left : most;
 	}
 	EXPECT_LT(0, most);
-	EXPECT_EQ(before, debugfs_stat("probepoints"));
+	/* There may have been some of earlier tests, about to go. */
+	EXPECT_LE(debugfs_stat("probepoints"), before);
 	codefile_drop(&file);
 }
 
