@@ -115,6 +115,8 @@ races)
 	results_of races
 	machine races "$base" CPU=max,vendor=GenuineIntel SMP=4 MEM=3G LIMIT="$LIMIT" EACH=1800 \
 		TESTS="${TESTS:-$PARALLEL}" APPEND='kunit.enable=1 panic_on_warn=0'
+	grep -a -q 'init: kcsan: setup_watchpoints: [0-9]\{5,\}' "$OUT/results/races$SUFFIX/console.log" ||
+		echo 'KCSAN has watched nothing' >"$OUT/results/races$SUFFIX/fault"
 	;;
 kunit)
 	results_of kunit

@@ -375,20 +375,21 @@ void inherit_under(struct uprobe_mm *um, struct mm_struct *newmm)
 	mutex_lock_nested(&child->lock, SINGLE_DEPTH_NESTING);
 	for (n = rb_first(&um->index); n; n = rb_next(n)) {
 		site = rb_entry(n, struct uprobe_site, node);
-		if (site->state != SITE_PLANTED || !site->under)
+		/* Of a parent that has lost track none would be adopted. */
+		if (site->state != SITE_PLANTED || !(site->under || um->foreign_lost))
 			continue;
 		copy = site_add(child, site->pp, site->vaddr);
 		if (!copy) {
 			uprobe_drop(site->pp, UPROBE_DROP_NOMEM);
 			continue;
 		}
-		copy->under = true;
+		copy->under = site->under;
 		copy->returns = site->returns;
 		copy->ref_ctr = site->ref_ctr;
 		/* Its mapping need not be copied. */
 		copy->stale = true;
 		site_set_state(copy, SITE_PLANTED);
-		child->any_under = true;
+		child->any_under |= site->under;
 		WRITE_ONCE(child->any_stale, true);
 	}
 	xa_for_each(&um->foreign, vaddr, entry)

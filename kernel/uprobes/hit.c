@@ -365,8 +365,9 @@ static noinline void withdraw(struct uprobe_site *site)
 		return;
 	if (!probepoint_wanted(pp, mm) && mmap_write_lock_if_free(mm)) {
 		mutex_lock(&site->um->lock);
-		/* Another thread may have been faster. */
-		if (site->state == SITE_PLANTED && site_find(site->um, site->vaddr) == site)
+		/* Another thread may have been faster, or a function returns here by now. */
+		if (site->state == SITE_PLANTED && site_find(site->um, site->vaddr) == site &&
+		    !(site->returns && retpoint_is(pp)))
 			remove_site(site);
 		mutex_unlock(&site->um->lock);
 		mmap_write_unlock(mm);

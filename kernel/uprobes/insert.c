@@ -599,7 +599,7 @@ struct walk {
 	bool first;			/* the first one of several */
 	bool done;			/* something was done in this mapping */
 	bool again;			/* there may be children to see */
-	bool hits_remove;		/* so do others, where this finds nothing to do any more */
+	unsigned int in_doubt;		/* so many passes look again even if nothing was done */
 	bool moved;			/* a mapping was not where it had been seen */
 	struct text_page text;		/* of the mapping that is being visited */
 	int (*visit)(struct walk *w, struct probepoint *pp, struct vm_area_struct *vma,
@@ -660,11 +660,7 @@ static int walk_mapping(struct walk *w, struct mapping_ref *ref, bool wanted)
 	ref->lost = sites_lost_of(ref->mm);
 	if (!locked)
 		return err;
-	if (has_forked(ref)) {
-		w->again |= w->done || w->hits_remove;
-		/* A process that forks all the time may not keep this going. */
-		w->hits_remove = false;
-	}
+	w->again |= (w->done || w->in_doubt) && has_forked(ref);
 	mmap_write_unlock(ref->mm);
 	return err;
 }
@@ -693,6 +689,8 @@ static int walk_mappings(struct walk *w, bool wanted)
 			put_mappings(list);
 		swap(list, last);
 		w->first = false;
+		if (w->in_doubt)
+			w->in_doubt--;
 	} while (w->again && !err);
 	free_mappings(list);
 	free_mappings(last);
@@ -702,6 +700,8 @@ static int walk_mappings(struct walk *w, bool wanted)
 static int insert_visit(struct walk *w, struct probepoint *pp, struct vm_area_struct *vma,
 			unsigned long vaddr)
 {
+	/* Somebody else may have done it, behind a fork(). */
+	w->done |= w->first;
 	if (text_vma_ok(vma))
 		return insert_site(pp, vma, vaddr, &w->text, w->first, &w->done);
 	if (w->first && (vma->vm_flags & VM_EXEC))
@@ -764,9 +764,16 @@ static int remove_visit(struct walk *w, struct probepoint *pp, struct vm_area_st
 	return 0;
 }
 
+/*
+ * A hit of the parent may have taken out what its child has now. So many generations of
+ * that are looked for; a process that forks all the time may not keep this going.
+ */
+#define IN_DOUBT	8
+
 static void remove_walks(struct probepoint **pps, unsigned int n)
 {
-	struct walk w = { .pps = pps, .n = n, .visit = remove_visit, .hits_remove = true };
+	struct walk w = { .pps = pps, .n = n, .visit = remove_visit,
+		.in_doubt = IN_DOUBT };
 
 	/* Without memory the sites stay; they do no harm without uprobes. */
 	(void)walk_mappings(&w, false);

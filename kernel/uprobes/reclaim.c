@@ -151,6 +151,7 @@ static void reclaim(struct work_struct *work)
 		return;
 	}
 	freed = free_aged(um);
+	busy = !list_empty(&um->aging);
 	mutex_unlock(&um->lock);
 
 	/* What was kicked for until now is done by this pass. */
@@ -159,16 +160,15 @@ static void reclaim(struct work_struct *work)
 		tidied = tidy_mm(um);
 	if (!tidied)
 		set_bit(RECLAIM_ASKED, &um->reclaiming);
-	if (!tidied || !mutex_trylock(&um->lock)) {
+
+	if (!mutex_trylock(&um->lock)) {
 		look_later(um, longer);
 		return;
 	}
-
-	busy = !list_empty(&um->aging);
 	grace_period = !list_empty(&um->dead);
 	if (grace_period) {
 		list_splice_tail_init(&um->dead, &um->aging);
-	} else if (!busy) {
+	} else if (!busy && tidied) {
 		clear_bit(RECLAIMING, &um->reclaiming);
 		/* Pairs with reclaim_kick(): one of us sees the other. */
 		smp_mb__after_atomic();
@@ -177,11 +177,11 @@ static void reclaim(struct work_struct *work)
 	}
 	mutex_unlock(&um->lock);
 
-	um->delay = DELAY_FIRST;
+	um->delay = tidied && (freed || !busy) ? DELAY_FIRST : longer;
 	if (grace_period)
 		defer(&um->gp, grace_period_over);
-	else if (busy || again)
-		look_later(um, busy && !freed ? longer : DELAY_FIRST);
+	else if (busy || again || !tidied)
+		look_later(um, um->delay);
 	else
 		uprobe_mm_put(um);
 }

@@ -286,10 +286,15 @@ static void hide(const struct listed *ls, unsigned int n, struct probepoint **pp
 	if (m)
 		remove_everywhere(pps, m);
 	mutex_lock(&file->make_lock);
-	for (i = 0; i < m; i++)
+	for (i = 0; i < m; i++) {
+		if (!list_empty(&pps[i]->uprobes))
+			continue;
 		/* One that functions return to is the worker's. */
-		if (list_empty(&pps[i]->uprobes) && list_empty(&pps[i]->return_node))
+		if (list_empty(&pps[i]->return_node))
 			probepoint_hide(pps[i]);
+		else if (!atomic_read(&pps[i]->sites))
+			retpoint_tidy_later();
+	}
 	probed_file_retire_idle(file);
 	mutex_unlock(&file->make_lock);
 	mutex_unlock(&file->lock);

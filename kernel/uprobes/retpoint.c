@@ -249,7 +249,7 @@ static enum outcome plant(struct uprobe_site *entered, struct probepoint *point,
 		/* Last: who sees it does not come here. */
 		smp_store_release(&site->link, link);
 		outcome = PLANTED;
-	} else if (served) {
+	} else if (served || (site && site->pp == point && site->state == SITE_PLANTED)) {
 		outcome = NOT_NOW;
 	}
 	mutex_unlock(&um->lock);
@@ -269,6 +269,20 @@ static bool is_planted(struct uprobe_site *entered, unsigned long ret)
 	planted = retpoint_look(entered, ret);
 	srcu_read_unlock(&uprobes_srcu, idx);
 	return planted;
+}
+
+/* Is there a site in this mm, of whomever? */
+static bool has_site(struct uprobe_mm *um, unsigned long vaddr)
+{
+	struct uprobe_site *site;
+	bool has;
+	int idx;
+
+	idx = srcu_read_lock(&uprobes_srcu);
+	site = site_look_up(um, vaddr);
+	has = site && site_usable(site);
+	srcu_read_unlock(&uprobes_srcu, idx);
+	return has;
 }
 
 /* As long as there are points in it the file's users need not keep it mounted. */
@@ -293,6 +307,9 @@ static enum outcome make_in(struct uprobe_site *site, struct file *file, loff_t 
 
 	/* Others may make room. */
 	if (READ_ONCE(nr_points) >= READ_ONCE(retpoint_limit))
+		return NOT_NOW;
+	/* None is planted there, see plant(). */
+	if (inode_is_served(file_inode(file)) && !has_site(site->um, ret))
 		return NOT_NOW;
 	pf = probed_file_lock_make(file_inode(file));
 	if (IS_ERR(pf))

@@ -43,7 +43,7 @@
 #define SWEEP_ORPHANS	1024
 
 struct return_bucket {
-	spinlock_t		lock;	/* the rest */
+	spinlock_t		lock;	/* the rest; who only asks whether there are any looks */
 	unsigned int		n;
 	struct pending_return	*first;
 } ____cacheline_aligned_in_smp;
@@ -271,7 +271,7 @@ static struct pending_return **move(struct return_bucket *b, struct pending_retu
 
 	lockdep_assert_held(&b->lock);
 	b->n--;
-	*pos = p->next;
+	WRITE_ONCE(*pos, p->next);
 	p->next = NULL;
 	*tail = p;
 	return &p->next;
@@ -309,7 +309,7 @@ static void put_at(struct return_bucket *b, struct pending_return **pos,
 	p->owner = t->id;
 	t->depth++;
 	p->next = *pos;
-	*pos = p;
+	WRITE_ONCE(*pos, p);
 	b->n++;
 }
 
@@ -490,7 +490,7 @@ struct pending_return *returns_take(struct uprobe_mm *um, struct uprobe_thread *
 	if (likely(p && p->slot == after && p->pub.orig_ret_vaddr == ret &&
 		   p->vfork == t->vfork && !p->trampoline &&
 		   !(p->next && p->next->slot == after))) {
-		b->first = p->next;
+		WRITE_ONCE(b->first, p->next);
 		b->n--;
 		spin_unlock(&b->lock);
 		p->next = NULL;

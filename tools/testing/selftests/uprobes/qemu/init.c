@@ -296,6 +296,19 @@ static int leaks(void)
 	return found;
 }
 
+/* How many accesses KCSAN has watched: if there were none it could find nothing. */
+static void say_watched(void)
+{
+	FILE *f = fopen("/sys/kernel/debug/kcsan", "re");
+	char line[512];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, "setup_watchpoints", 17))
+			printf("init: kcsan: %s", line);
+	if (f)
+		fclose(f);
+}
+
 /* Complaints that do not stop the machine by themselves. */
 static int splats(void)
 {
@@ -342,6 +355,7 @@ int main(void)
 	setenv("HOME", "/root", 1);
 	run_all(limit ? atoi(limit) : 300);
 	nleaks = leaks();
+	say_watched();
 	nsplats = splats();
 	fflush(stdout);
 	fprintf(verdict_port, "programs passed=%d failed=%d skipped=%d leaks=%d splats=%d\n",
