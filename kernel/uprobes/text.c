@@ -294,7 +294,8 @@ int text_restore(struct mm_struct *mm, unsigned long vaddr, const struct arch_up
 	}
 	write_byte(tp.page, vaddr, insn->insn[0]);
 	/* A page that is written to meanwhile, by whom it may, must stay what it is. */
-	give_back = text_vma_could(tp.vma) && !(tp.vma->vm_flags & VM_WRITE) && !folio_maybe_dma_pinned(page_folio(tp.page)) &&
+	give_back = text_vma_could(tp.vma) && !(tp.vma->vm_flags & VM_WRITE) &&
+		    !folio_maybe_dma_pinned(page_folio(tp.page)) &&
 		    same_as_file(tp.vma, vaddr, tp.page);
 	text_page_put(&tp);
 	if (!give_back)
