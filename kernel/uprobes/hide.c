@@ -57,9 +57,16 @@ static void adopt_range(struct uprobe_mm *um, struct vm_area_struct *vma,
 
 /*
  * So many are known by their addresses. More are in no debugger's use, but can be written:
- * then an int3 without a site is nobody's, and the program's own.
+ * where they are an int3 without a site is the program's own.
  */
 #define FOREIGN_LIMIT	SZ_16K
+
+static void lose_foreign(struct uprobe_mm *um, unsigned long from, unsigned long to)
+{
+	lockdep_assert_held(&um->lock);
+	um->foreign_from = um->foreign_to ? min(um->foreign_from, from) : from;
+	um->foreign_to = max(um->foreign_to, to);
+}
 
 /**
  * note_foreign - somebody else's int3 is there, or is not any more
@@ -77,10 +84,8 @@ void note_foreign(struct uprobe_mm *um, unsigned long vaddr, bool there)
 			atomic_dec(&um->nr_foreign);
 		return;
 	}
-	if (um->foreign_lost)
-		return;
 	if (atomic_read(&um->nr_foreign) >= FOREIGN_LIMIT) {
-		um->foreign_lost = true;
+		lose_foreign(um, vaddr, vaddr + 1);
 		return;
 	}
 	old = xa_store(&um->foreign, vaddr, xa_mk_value(0), GFP_KERNEL_ACCOUNT);
@@ -364,7 +369,7 @@ void inherit_under(struct uprobe_mm *um, struct mm_struct *newmm)
 	void *entry;
 
 	mmap_assert_write_locked(um->mm);
-	if (likely(!um->any_under && !um->foreign_lost && xa_empty(&um->foreign)))
+	if (likely(!um->any_under && !um->foreign_to && xa_empty(&um->foreign)))
 		return;
 	child = uprobe_mm_get(newmm);
 	if (!child) {
@@ -375,8 +380,9 @@ void inherit_under(struct uprobe_mm *um, struct mm_struct *newmm)
 	mutex_lock_nested(&child->lock, SINGLE_DEPTH_NESTING);
 	for (n = rb_first(&um->index); n; n = rb_next(n)) {
 		site = rb_entry(n, struct uprobe_site, node);
-		/* Of a parent that has lost track none would be adopted. */
-		if (site->state != SITE_PLANTED || !(site->under || um->foreign_lost))
+		/* Where track was lost none would be adopted. */
+		if (site->state != SITE_PLANTED ||
+		    !(site->under || is_foreign(um, site->vaddr)))
 			continue;
 		copy = site_add(child, site->pp, site->vaddr);
 		if (!copy) {
@@ -394,7 +400,8 @@ void inherit_under(struct uprobe_mm *um, struct mm_struct *newmm)
 	}
 	xa_for_each(&um->foreign, vaddr, entry)
 		note_foreign(child, vaddr, true);
-	child->foreign_lost |= um->foreign_lost;
+	if (um->foreign_to)
+		lose_foreign(child, um->foreign_from, um->foreign_to);
 	mutex_unlock(&child->lock);
 	mutex_unlock(&um->lock);
 }

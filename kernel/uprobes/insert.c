@@ -67,7 +67,7 @@ struct uprobe_site *adopt_site(struct uprobe_mm *um, struct probepoint *pp,
 		return NULL;
 	if (!um->inherited)
 		look_for_moved(um, pp);
-	if (!um->inherited || um->foreign_lost || xa_load(&um->foreign, vaddr))
+	if (!um->inherited || is_foreign(um, vaddr))
 		return NULL;
 	site = site_add(um, pp, vaddr);
 	if (!site)

@@ -450,7 +450,9 @@ struct xol_area {
  * @foreign: addresses at which there is an int3 that somebody else wrote, and no
  *	planted site: it must not be taken for one that fork() has brought
  * @nr_foreign: how many; goes down in places without @lock
- * @foreign_lost: there are too many to know them: none is taken for ours (@lock)
+ * @foreign_from: between this and @foreign_to there are too many to know them: none there
+ *	is taken for ours. Only ever grows (@lock)
+ * @foreign_to: the address behind the last of them, 0 while there are none (@lock)
  * @gone: the mm's users are gone (@lock)
  * @table: sites by address
  * @index_lock: covers @index
@@ -484,7 +486,8 @@ struct uprobe_mm {
 	atomic_long_t		sites_lost;
 	struct xarray		foreign;
 	atomic_t		nr_foreign;
-	bool			foreign_lost;
+	unsigned long		foreign_from;
+	unsigned long		foreign_to;
 	bool			gone;
 	struct rhashtable	table;
 	spinlock_t		index_lock;	/* index */
@@ -654,6 +657,13 @@ static inline bool mmap_write_lock_if_free(struct mm_struct *mm)
 /* ---------------------------------------------------------------- hide.c */
 
 void inherit_under(struct uprobe_mm *um, struct mm_struct *newmm);
+/* May an int3 at @vaddr be somebody else's, for all that is known? */
+static inline bool is_foreign(struct uprobe_mm *um, unsigned long vaddr)
+{
+	return (vaddr >= um->foreign_from && vaddr < um->foreign_to) ||
+	       xa_load(&um->foreign, vaddr);
+}
+
 void note_foreign(struct uprobe_mm *um, unsigned long vaddr, bool there);
 void forget_foreign(struct uprobe_mm *um, unsigned long start, unsigned long end);
 
