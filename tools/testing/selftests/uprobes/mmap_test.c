@@ -5,6 +5,7 @@
  */
 #include "common.h"
 
+#include <setjmp.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 
@@ -588,6 +589,335 @@ TEST_F(text, overwritten)
 	probe_close(&self->slot);
 	EXPECT_EQ(-6, gen_call(self->text, 0));
 	EXPECT_EQ(0, memcmp(self->text + GEN_SLOT, "\x83\xe8\x07", 3));
+}
+
+/* ---- text that was moved away, and is there again ---- */
+
+#define CALLS	5
+
+/* To the middle of a place of its own */
+static uint8_t *move_away(uint8_t *text, int flags)
+{
+	uint8_t *room = mmap(NULL, 16 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return room == MAP_FAILED ? MAP_FAILED :
+	       mremap(text, PAGE, PAGE, flags | MREMAP_MAYMOVE | MREMAP_FIXED, room + 8 * PAGE);
+}
+
+static void check_calls(struct __test_metadata *_metadata, const uint8_t *text)
+{
+	for (int i = 0; i < CALLS; i++)
+		EXPECT_EQ(1, gen_call(text, 0));
+}
+
+static void check_given_back(struct __test_metadata *_metadata, struct _test_data_text *self,
+			     const uint8_t *text)
+{
+	EXPECT_EQ(0, memcmp(text, self->image, PAGE));
+	EXPECT_EQ(1, gen_call(text, 0));
+}
+
+/* Which of two places is called first, if any of them is? */
+enum called_first { MOVED_FIRST, AGAIN_FIRST, NONE_CALLED, FIRSTS };
+
+static void call_both(struct __test_metadata *_metadata, enum called_first first,
+		      const uint8_t *moved, const uint8_t *again)
+{
+	if (first == NONE_CALLED)
+		return;
+	check_calls(_metadata, first == MOVED_FIRST ? moved : again);
+	check_calls(_metadata, first == MOVED_FIRST ? again : moved);
+}
+
+TEST_F(text, moved_and_mapped_again)
+{
+	uint8_t *moved;
+	uint64_t hits;
+
+	signal(SIGTRAP, on_trap);
+	for (int i = 0; i < 2 * FIRSTS; i++) {
+		enum called_first first = i / 2;
+		bool called = i % 2;
+
+		ATTACH(&self->slot, GEN_SLOT);
+		ATTACH(&self->nop, GEN_NOP);
+		if (called)
+			EXPECT_EQ(1, gen_call(self->text, 0));
+		moved = move_away(self->text, 0);
+		ASSERT_NE(MAP_FAILED, moved);
+		ASSERT_EQ(self->text, mmap(self->text, PAGE, PROT_READ | PROT_EXEC,
+					   MAP_PRIVATE | MAP_FIXED, self->file.fd, 0));
+		call_both(_metadata, first, moved, self->text);
+		hits = called + (first == NONE_CALLED ? 0 : 2 * CALLS);
+		EXPECT_EQ(hits, probe_hits(&self->slot))
+			TH_LOG("round %d", i);
+		EXPECT_EQ(hits, probe_hits(&self->nop))
+			TH_LOG("round %d", i);
+		probe_close(&self->slot);
+		probe_close(&self->nop);
+		check_given_back(_metadata, self, moved);
+		check_given_back(_metadata, self, self->text);
+		munmap(moved, PAGE);
+	}
+	EXPECT_EQ(0, traps);
+}
+
+/* The mapping stays, without its pages: what comes there are the file's. */
+TEST_F(text, moved_and_left_mapped)
+{
+	uint8_t *moved;
+
+	signal(SIGTRAP, on_trap);
+	for (int i = 0; i < 4 * FIRSTS; i++) {
+		enum called_first first = i / 4;
+		bool called = i % 2, dropped = i / 2 % 2;
+		uint64_t least = called + (first == NONE_CALLED ? 0 : CALLS);
+
+		ATTACH(&self->slot, GEN_SLOT);
+		ATTACH(&self->nop, GEN_NOP);
+		if (called)
+			EXPECT_EQ(1, gen_call(self->text, 0));
+		moved = move_away(self->text, MREMAP_DONTUNMAP);
+		ASSERT_NE(MAP_FAILED, moved)
+			TH_LOG("%s", strerror(errno));
+		if (dropped)
+			ASSERT_EQ(0, madvise(self->text, PAGE, MADV_DONTNEED));
+		call_both(_metadata, first, moved, self->text);
+		/* In the old place the breakpoint comes again when somebody looks. */
+		EXPECT_LE(least, probe_hits(&self->slot))
+			TH_LOG("round %d", i);
+		EXPECT_GE(least + CALLS, probe_hits(&self->slot))
+			TH_LOG("round %d", i);
+		EXPECT_LE(least, probe_hits(&self->nop))
+			TH_LOG("round %d", i);
+		EXPECT_GE(least + CALLS, probe_hits(&self->nop))
+			TH_LOG("round %d", i);
+		probe_close(&self->slot);
+		probe_close(&self->nop);
+		check_given_back(_metadata, self, moved);
+		check_given_back(_metadata, self, self->text);
+		munmap(moved, PAGE);
+	}
+	EXPECT_EQ(0, traps);
+}
+
+/* ---- an instruction on two pages, of which the second goes and comes ---- */
+
+FIXTURE(across) {
+	struct codefile file;
+	uint8_t *text, *function;
+	uint8_t image[2 * PAGE];
+	struct probe slot, nop;
+};
+
+FIXTURE_VARIANT(across) {
+	unsigned int before;	/* bytes of it on the first page */
+};
+
+FIXTURE_VARIANT_ADD(across, one_byte_before) {
+	.before = 1,
+};
+
+FIXTURE_VARIANT_ADD(across, one_byte_behind) {
+	.before = 2,
+};
+
+FIXTURE_SETUP(across)
+{
+	unsigned long at = PAGE - GEN_SLOT - variant->before;
+
+	gen_image(self->image, 2 * PAGE / GEN_SIZE);
+	memmove(self->image + at, self->image, GEN_SIZE);
+	ASSERT_EQ(0, codefile_make(&self->file, self->image, 2 * PAGE));
+	self->text = codefile_map(&self->file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
+	ASSERT_NE(MAP_FAILED, self->text);
+	self->function = self->text + at;
+	self->slot = (struct probe){ };
+	self->nop = (struct probe){ };
+}
+
+FIXTURE_TEARDOWN(across)
+{
+	probe_close(&self->slot);
+	probe_close(&self->nop);
+	codefile_drop(&self->file);
+}
+
+static sigjmp_buf fault_left;
+static void *volatile fault_at;
+
+static void on_segv(int sig, siginfo_t *info, void *context)
+{
+	fault_at = info->si_addr;
+	siglongjmp(fault_left, 1);
+}
+
+static void *faults_at(const uint8_t *function)
+{
+	fault_at = NULL;
+	if (!sigsetjmp(fault_left, 1))
+		gen_call(function, 0);
+	return fault_at;
+}
+
+/* Who looks at the probe while the page is away? */
+enum looks { WORKER_LOOKS, THREAD_HITS, PROBE_COMES, LOOKS };
+
+static void second_page_goes(struct __test_metadata *_metadata, struct _test_data_across *self,
+			     enum looks looks)
+{
+	ASSERT_EQ(0, munmap(self->text + PAGE, PAGE));
+	switch (looks) {
+	case WORKER_LOOKS:
+		usleep(300000);
+		break;
+	case THREAD_HITS:
+		EXPECT_EQ(self->text + PAGE, faults_at(self->function));
+		break;
+	default:
+		ATTACH(&self->nop, GEN_NOP);
+	}
+}
+
+static void second_page_comes(struct __test_metadata *_metadata, struct _test_data_across *self)
+{
+	ASSERT_EQ(self->text + PAGE,
+		  mmap(self->text + PAGE, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED,
+		       self->file.fd, PAGE));
+	for (int i = 0; i < CALLS; i++)
+		EXPECT_EQ(1, gen_call(self->function, 0));
+}
+
+TEST_F(across, second_page_goes_and_comes)
+{
+	struct sigaction sa = { .sa_sigaction = on_segv, .sa_flags = SA_SIGINFO };
+	uint64_t at = self->function - self->text + GEN_SLOT;
+
+	sigaction(SIGSEGV, &sa, NULL);
+	signal(SIGTRAP, on_trap);
+	second_page_goes(_metadata, self, THREAD_HITS);
+	second_page_comes(_metadata, self);
+
+	for (int looks = 0; looks < LOOKS; looks++) {
+		ATTACH(&self->slot, at);
+		EXPECT_EQ(1, gen_call(self->function, 0));
+		EXPECT_EQ(1, probe_hits(&self->slot));
+		second_page_goes(_metadata, self, looks);
+		second_page_comes(_metadata, self);
+		EXPECT_GE(2 + CALLS, probe_hits(&self->slot));
+		probe_close(&self->nop);
+		probe_close(&self->slot);
+		EXPECT_EQ(0, memcmp(self->text, self->image, 2 * PAGE))
+			TH_LOG("looked at in way %d", looks);
+		EXPECT_EQ(1, gen_call(self->function, 0));
+		EXPECT_EQ(0, traps)
+			TH_LOG("looked at in way %d", looks);
+	}
+}
+
+/* ---- int3 that the program writes as a debugger does, and not a few ---- */
+
+static int write_int3(const uint8_t *at, size_t n)
+{
+	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	uint8_t *int3 = malloc(n);
+	int ret = -1;
+
+	if (fd >= 0 && int3) {
+		memset(int3, 0xcc, n);
+		if (pwrite(fd, int3, n, (unsigned long)at) == (ssize_t)n &&
+		    !memcmp(at, int3, n))
+			ret = 0;
+	}
+	free(int3);
+	close(fd);
+	return ret;
+}
+
+/* What happens to the probed text meanwhile? */
+enum int3_event { NOTHING, CHILD_CALLS, TEXT_MOVES };
+
+static int fork_with_int3(const uint8_t *probed, void *other, size_t size, enum int3_event event)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid)
+		return child_status(pid);
+	if (event == CHILD_CALLS && gen_call(probed, 0) != 1)
+		status = 4;
+	munmap(other, size);
+	if (event == CHILD_CALLS && gen_call(probed, 0) != 1)
+		status = 5;
+	_exit(status);
+}
+
+/* Another file's text is full of it. What has gone wrong, or 0 */
+static int live_with_int3(uint8_t *probed, const struct codefile *other, size_t n,
+			  enum int3_event event)
+{
+	uint8_t *text = codefile_map(other, PROT_READ | PROT_EXEC, MAP_PRIVATE);
+	int status;
+
+	alarm(300);
+	if (text == MAP_FAILED || gen_call(probed, 0) != 1)
+		return 1;
+	if (write_int3(text, n))
+		return 2;
+	if (gen_call(probed, 0) != 1)
+		return 3;
+	status = fork_with_int3(probed, text, other->size, event);
+	if (status)
+		return status > 1000 ? status % 1000 + 100 : status;
+	if (event == TEXT_MOVES) {
+		probed = move_away(probed, 0);
+		if (probed == MAP_FAILED || gen_call(probed, 0) != 1)
+			return 6;
+	}
+	munmap(text, other->size);
+	return gen_call(probed, 0) == 1 ? 0 : 7;
+}
+
+static void many_int3(struct __test_metadata *_metadata, struct _test_data_text *self,
+		      enum int3_event event)
+{
+	static const size_t counts[] = { 1000, 20000 };
+	static const unsigned int hits[] = { 3, 5, 4 };
+	struct codefile other;
+	int pipefd[2], status;
+	char byte = 0;
+	double begin;
+	pid_t pid;
+
+	ASSERT_EQ(0, gen_make(&other, 20000 / GEN_SIZE));
+	for (unsigned int i = 0; i < ARRAY_SIZE(counts); i++) {
+		/* The sites are its own, and have not come with fork(). */
+		ASSERT_EQ(0, pipe(pipefd));
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid)
+			_exit(read(pipefd[0], &byte, 1) != 1 ? 8 :
+			      live_with_int3(self->text, &other, counts[i], event));
+		ATTACH(&self->slot, GEN_SLOT);
+		begin = seconds_now();
+		ASSERT_EQ(1, write(pipefd[1], &byte, 1));
+		status = child_status(pid);
+		TH_LOG("%zu bytes: %.1f s", counts[i], seconds_now() - begin);
+		/* 100 and more: a signal has ended the child's own child. */
+		EXPECT_EQ(0, status);
+		EXPECT_EQ(hits[event], probe_hits(&self->slot));
+		EXPECT_EQ(1, gen_call(self->text, 0));
+		EXPECT_EQ(hits[event] + 1, probe_hits(&self->slot));
+		probe_close(&self->slot);
+		close(pipefd[0]);
+		close(pipefd[1]);
+	}
+	codefile_drop(&other);
+}
+
+TEST_F(text, many_int3)
+{
+	many_int3(_metadata, self, NOTHING);
 }
 
 int main(int argc, char **argv)
