@@ -27,6 +27,7 @@ struct counter {
 
 struct counter counters[COUNTERS];
 struct counter guarded, allowed;
+unsigned long grown;		/* stack pointer of those that are "growing" */
 
 /**
  * struct sequence - one of those in targets_rseq.S
@@ -38,7 +39,7 @@ struct sequence {
 	unsigned long insns[INSNS + 1];
 };
 
-extern const struct sequence sequences[3][COUNTERS], flagged, behind[];
+extern const struct sequence sequences[3][COUNTERS], flagged, behind[], growing[];
 
 static struct rseq *own_area(void)
 {
@@ -511,6 +512,80 @@ TEST_F(rseq, signal_in_a_sequence)
 	EXPECT_LE(hits, done + aborted);
 	/* Now and then the time is over before it sleeps. */
 	EXPECT_LE(hits / 16, aborted);
+}
+
+/* ---- a stack that grows, for a thread that is said to be in a sequence ---- */
+
+#define NR_GROWING	2	/* a push, and a call */
+#define GROW_ROOM	(4UL << 20)	/* free below it: more than the guard gap */
+
+/*
+ * The lowest address of a stack of one page; NULL if it cannot be had. At the lower end
+ * of its room there is a page that keeps the area for displaced instructions out.
+ */
+static uint8_t *new_stack(void)
+{
+	uint8_t *room = mmap(NULL, GROW_ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *low = room + GROW_ROOM - PAGE;
+
+	if (room == MAP_FAILED || munmap(room + PAGE, GROW_ROOM - PAGE))
+		return NULL;
+	return mmap(low, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
+		    MAP_FIXED_NOREPLACE | MAP_GROWSDOWN, -1, 0) == low ? low : NULL;
+}
+
+/* For a second, and until some were not preempted. Returns how many came to their end. */
+static unsigned long grow(struct __test_metadata *_metadata, const struct sequence *s)
+{
+	unsigned long n = 0, undisturbed = 0, aborts = 0, wrong = 0, pushed;
+	struct rseq *area = own_area();
+	uint8_t *low = new_stack();
+	double begin = seconds_now();
+	int ret;
+
+	ASSERT_NE(NULL, low);
+	guarded.n = 0;
+	while (seconds_now() < begin + 1 || (undisturbed < 10 && seconds_now() < begin + 60)) {
+		grown = (unsigned long)low;
+		ret = run(s, area);
+		if (ret == ABORTED) {
+			aborts++;
+			continue;
+		}
+		/* NULL if rseq has seen that it is over */
+		undisturbed += !!*(volatile __u64 *)&area->rseq_cs;
+		n++;
+		pushed = s == growing ? n : s->insns[2];
+		wrong += ret != DONE || guarded.n != (long)n || grown != (unsigned long)low ||
+			 ((unsigned long *)low)[-1] != pushed;
+		ASSERT_EQ(0, munmap(low - PAGE, PAGE));
+	}
+	TH_LOG("%lu done, %lu of them undisturbed, %lu aborted, %lu wrong", n, undisturbed,
+	       aborts, wrong);
+	EXPECT_LE(10, undisturbed);
+	EXPECT_EQ(0, wrong);
+	munmap(low + PAGE - GROW_ROOM, GROW_ROOM);
+	return n;
+}
+
+TEST_F(rseq, stack_grows_behind_the_end)
+{
+	unsigned long n;
+
+	for (unsigned int i = 0; i < NR_GROWING; i++) {
+		const struct sequence one = { .insns = { growing[i].insns[0] } };
+
+		grow(_metadata, &growing[i]);
+		for (unsigned int way = 0; way < ARRAY_SIZE(ways); way++) {
+			ASSERT_EQ(0, write_text(AVOID, 0, "%u\n", ways[way].avoid));
+			probe_sequences(_metadata, self, &one, 1);
+			n = grow(_metadata, &growing[i]);
+			EXPECT_EQ(0, bulk_hits(&self->bulk));
+			EXPECT_EQ(n, self->bulk.sum)
+				TH_LOG("%s", ways[way].name);
+			unprobe(self);
+		}
+	}
 }
 
 int main(int argc, char **argv)

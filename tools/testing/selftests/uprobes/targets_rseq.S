@@ -10,6 +10,7 @@
 #define AX	%rax
 #define CX	%rcx
 #define DX	%rdx
+#define SP	%rsp
 	.macro WORDS what:vararg
 	.quad	\what
 	.endm
@@ -22,6 +23,7 @@
 #define AX	%eax
 #define CX	%ecx
 #define DX	%edx
+#define SP	%esp
 	.macro WORDS what:vararg
 	.long	\what
 	.endm
@@ -176,5 +178,28 @@ behind:
 12:	nop
 	COUNTED
 #endif
+
+/* The same with another stack: the pointer to it is in "grown". */
+	.macro GROWING write:vararg
+	ENTER
+	mov	AT(guarded), CX
+	add	$1, CX
+1:	nop
+2:	xchg	SP, AT(grown)
+11:	\write
+12:	pop	DX
+	xchg	SP, AT(grown)
+	.endm
+
+	.pushsection .data.sequences, "aw", @progbits
+	.globl	growing
+growing:
+	.popsection
+	GROWING	push CX
+	mov	DX, AT(guarded)
+	COUNTED
+	GROWING	call 12f
+	mov	CX, AT(guarded)
+	COUNTED
 
 	.section .note.GNU-stack, "", @progbits
