@@ -494,6 +494,275 @@ TEST(innermost_first)
 	free(r);
 }
 
+/* ---- a return that other threads try to take ---- */
+
+/**
+ * struct theft - what theft_call() and theft_jump() take, by assembly too
+ * @frame: the frame pointer there, for theft_end
+ * @sp: their stack pointer
+ * @where: theft_call() calls it, theft_jump() jumps to it
+ * @function: theft_place and theft_other call it
+ */
+struct theft {
+	unsigned long frame, sp, where, function;
+};
+
+void theft_call(struct theft *t);
+void theft_jump(struct theft *t);
+extern const char theft_end[];		/* here both return to their callers */
+extern const char theft_place[], theft_place_back[];
+extern const char theft_other[], theft_other_back[], theft_function[];
+
+/* No functions by their symbols: only the test below probes one of them. */
+asm("	.text\n"
+	"	.globl	theft_call, theft_jump, theft_end, theft_function\n"
+	"	.globl	theft_place, theft_place_back, theft_other, theft_other_back\n"
+#ifdef __x86_64__
+	"theft_call:\n"
+	"	push	%rbp\n"
+	"	mov	%rsp, %rbp\n"
+	"	mov	%rbp, (%rdi)\n"
+	"	mov	16(%rdi), %rax\n"
+	"	mov	24(%rdi), %rdx\n"
+	"	mov	8(%rdi), %rsp\n"
+	"	call	*%rax\n"
+	"theft_end:\n"
+	"	mov	%rbp, %rsp\n"
+	"	pop	%rbp\n"
+	"	ret\n"
+	"theft_jump:\n"
+	"	push	%rbp\n"
+	"	mov	%rsp, %rbp\n"
+	"	mov	%rbp, (%rdi)\n"
+	"	mov	16(%rdi), %rax\n"
+	"	mov	8(%rdi), %rsp\n"
+	"	jmp	*%rax\n"
+	"theft_place:\n"
+	"	call	*%rdx\n"
+	"theft_place_back:\n"
+	"	ret\n"
+	"theft_other:\n"
+	"	call	*%rdx\n"
+	"theft_other_back:\n"
+	"	ret\n"
+#else
+	"theft_call:\n"
+	"	mov	4(%esp), %ecx\n"
+	"	push	%ebp\n"
+	"	mov	%esp, %ebp\n"
+	"	mov	%ebp, (%ecx)\n"
+	"	mov	8(%ecx), %eax\n"
+	"	mov	12(%ecx), %edx\n"
+	"	mov	4(%ecx), %esp\n"
+	"	call	*%eax\n"
+	"theft_end:\n"
+	"	mov	%ebp, %esp\n"
+	"	pop	%ebp\n"
+	"	ret\n"
+	"theft_jump:\n"
+	"	mov	4(%esp), %ecx\n"
+	"	push	%ebp\n"
+	"	mov	%esp, %ebp\n"
+	"	mov	%ebp, (%ecx)\n"
+	"	mov	8(%ecx), %eax\n"
+	"	mov	4(%ecx), %esp\n"
+	"	jmp	*%eax\n"
+	"theft_place:\n"
+	"	call	*%edx\n"
+	"theft_place_back:\n"
+	"	ret\n"
+	"theft_other:\n"
+	"	call	*%edx\n"
+	"theft_other_back:\n"
+	"	ret\n"
+#endif
+	"theft_function:\n"
+	"	nop\n"
+	"	ret\n");
+
+#ifdef __x86_64__
+#define REG_IP		REG_RIP
+#define REG_BP		REG_RBP
+#else
+#define REG_IP		REG_EIP
+#define REG_BP		REG_EBP
+#endif
+
+#define THIEVES		2
+#define THEFT_SECONDS	3
+
+/* Where the calls are, and where returns from them come by */
+struct theft_route {
+	unsigned long place, by;
+};
+
+struct theft_party {
+	pthread_t thread;
+	struct theft theft;
+	bool steals;
+	const struct theft_route *routes;
+	unsigned int nr;
+	volatile bool *stop;
+	unsigned long n, astray;
+};
+
+static __thread struct theft_party *own_party;
+
+/* Somebody else has had the return, or there was none to take. */
+static void on_astray(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+
+	(void)sig;
+	(void)info;
+	own_party->astray++;
+	uc->uc_mcontext.gregs[REG_BP] = own_party->theft.frame;
+	uc->uc_mcontext.gregs[REG_IP] = (unsigned long)theft_end;
+}
+
+static void *take_part(void *arg)
+{
+	struct theft_party *p = arg;
+	stack_t ss = { .ss_sp = new_stacks(1), .ss_size = STACK };
+
+	own_party = p;
+	sigaltstack(&ss, NULL);
+	while (!*p->stop) {
+		const struct theft_route *r = &p->routes[p->n++ % p->nr];
+
+		p->theft.where = p->steals ? r->by : r->place;
+		if (p->steals)
+			theft_jump(&p->theft);
+		else
+			theft_call(&p->theft);
+	}
+	return NULL;
+}
+
+FIXTURE(theft) {
+	struct probe out;
+	struct theft_route routes[3];	/* the first by the trampoline */
+	unsigned long *stack;		/* its upper end */
+};
+
+FIXTURE_VARIANT(theft) {
+	unsigned int first, nr;		/* of the routes */
+};
+
+FIXTURE_VARIANT_ADD(theft, by_the_trampoline) {
+	.first = 0,
+	.nr = 1,
+};
+
+FIXTURE_VARIANT_ADD(theft, by_two_sites) {
+	.first = 1,
+	.nr = 2,
+};
+
+FIXTURE_VARIANT_ADD(theft, by_all_of_them) {
+	.first = 0,
+	.nr = 3,
+};
+
+/* As if it had been called in a thread where nobody steals */
+static void call_undisturbed(struct _test_data_theft *self, unsigned long place)
+{
+	struct theft t = {
+		.sp = (unsigned long)self->stack,
+		.where = place,
+		.function = (unsigned long)theft_function,
+	};
+
+	theft_call(&t);
+}
+
+FIXTURE_SETUP(theft)
+{
+	struct sigaction sa = {
+		.sa_sigaction = on_astray,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK,
+	};
+	uint8_t *copy;
+	struct map m;
+
+	self->stack = (unsigned long *)(new_stacks(1) + STACK / 2);
+	copy = mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+		    -1, 0);
+	ASSERT_NE(MAP_FAILED, copy);
+	copy += PAGE / 2;
+	memcpy(copy, theft_place, theft_other - theft_place);
+
+	ASSERT_EQ(0, probe_addr_all(&self->out, theft_function, PROBE_RET));
+	call_undisturbed(self, (unsigned long)copy);
+	EXPECT_EQ(1, probe_hits(&self->out));
+	ASSERT_TRUE(xol_map(0, &m));
+	self->routes[0] = (struct theft_route){ (unsigned long)copy, m.start };
+	self->routes[1] = (struct theft_route){
+		(unsigned long)theft_place, (unsigned long)theft_place_back
+	};
+	self->routes[2] = (struct theft_route){
+		(unsigned long)theft_other, (unsigned long)theft_other_back
+	};
+	sigaction(SIGTRAP, &sa, NULL);
+	sigaction(SIGSEGV, &sa, NULL);
+}
+
+FIXTURE_TEARDOWN(theft)
+{
+	probe_close(&self->out);
+}
+
+/*
+ * One thread calls a function again and again with the same stack pointer; others come
+ * with that of its return to where it returns. At each return one of them is reported.
+ */
+TEST_F(theft, takes_a_return)
+{
+	struct theft_party parties[1 + THIEVES] = { };
+	unsigned long taken = 0, before = probe_hits(&self->out), hits;
+	volatile bool stop = false;
+
+	/* What is above the return address, until it is called. */
+	self->stack[-1] = (unsigned long)theft_end;
+	for (unsigned int i = 0; i < ARRAY_SIZE(parties); i++) {
+		struct theft_party *p = &parties[i];
+
+		p->steals = i;
+		p->routes = self->routes + variant->first;
+		p->nr = variant->nr;
+		p->stop = &stop;
+		p->theft.sp = (unsigned long)(p->steals ? self->stack - 1 : self->stack);
+		p->theft.function = (unsigned long)theft_function;
+		ASSERT_EQ(0, pthread_create(&p->thread, NULL, take_part, p));
+	}
+	sleep(THEFT_SECONDS);
+	stop = true;
+	for (unsigned int i = 0; i < ARRAY_SIZE(parties); i++) {
+		pthread_join(parties[i].thread, NULL);
+		if (parties[i].steals)
+			taken += parties[i].n - parties[i].astray;
+	}
+	hits = probe_hits(&self->out) - before;
+	TH_LOG("%lu calls, %lu went astray; %lu times somebody else went there; %lu reported",
+	       parties[0].n, parties[0].astray, taken, hits);
+	EXPECT_LT(100, parties[0].n);
+	EXPECT_LT(0, hits);
+	EXPECT_GE(parties[0].n, hits);
+	/* The trampoline leads nowhere but for a return, and there is one for each call. */
+	if (variant->first + variant->nr == 1) {
+		EXPECT_EQ(parties[0].n, hits);
+		EXPECT_EQ(parties[0].astray, taken);
+	}
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(self->routes); i++) {
+		before = probe_hits(&self->out);
+		for (int k = 0; k < 10; k++)
+			call_undisturbed(self, self->routes[i].place);
+		EXPECT_EQ(before + 10, probe_hits(&self->out))
+			TH_LOG("place %u", i);
+	}
+}
+
 /* ---- would it be noticed? ---- */
 
 TEST(mistakes_are_noticed)
