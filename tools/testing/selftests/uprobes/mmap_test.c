@@ -920,6 +920,16 @@ TEST_F(text, many_int3)
 	many_int3(_metadata, self, NOTHING);
 }
 
+TEST_F(text, many_int3_and_a_child)
+{
+	many_int3(_metadata, self, CHILD_CALLS);
+}
+
+TEST_F(text, many_int3_and_text_that_moves)
+{
+	many_int3(_metadata, self, TEXT_MOVES);
+}
+
 int main(int argc, char **argv)
 {
 	return uprobes_test_main(argc, argv);
