@@ -256,13 +256,18 @@ TEST_F(area, advice)
 		TH_LOG("MADV_DOFORK made the area be inherited");
 }
 
-/* The program jumps into the area, where it has no business. */
+/*
+ * The program jumps into the area, where it has no business. Not to the address at the
+ * end of a slot, which is any instruction: QEMU does not survive each of them.
+ */
 TEST_F(area, jumped_into)
 {
 	int status;
 	pid_t pid;
 
 	for (unsigned int at = 0; at < 96; at += 3) {
+		if (at % 32 >= 24)
+			continue;
 		pid = fork();
 		ASSERT_LE(0, pid);
 		if (!pid) {
