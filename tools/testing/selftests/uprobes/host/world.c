@@ -16,7 +16,8 @@ bool host_access_ok(unsigned long addr, unsigned int width, bool write)
 	return addr >= world.block && addr < end && end - addr >= width;
 }
 
-struct vm_area_struct *vma_lookup(struct mm_struct *mm, unsigned long addr)
+struct vm_area_struct *lock_mm_and_find_vma(struct mm_struct *mm, unsigned long addr,
+					    struct pt_regs *regs)
 {
 	static struct vm_area_struct whole = { VM_READ | VM_WRITE | VM_EXEC };
 	static struct vm_area_struct read_only = { VM_READ | VM_EXEC };

@@ -319,9 +319,9 @@ struct vm_area_struct {
 };
 
 bool host_access_ok(unsigned long addr, unsigned int width, bool write);
-struct vm_area_struct *vma_lookup(struct mm_struct *mm, unsigned long addr);
+struct vm_area_struct *lock_mm_and_find_vma(struct mm_struct *mm, unsigned long addr,
+					    struct pt_regs *regs);
 
-static inline void mmap_read_lock(struct mm_struct *mm) { }
 static inline void mmap_read_unlock(struct mm_struct *mm) { }
 static inline void pagefault_disable(void) { }
 static inline void pagefault_enable(void) { }
@@ -364,7 +364,7 @@ static inline int vma_pkey(const struct vm_area_struct *vma)
 static inline vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long addr,
 					 unsigned int flags, struct pt_regs *regs)
 {
-	return VM_FAULT_SIGBUS;
+	return host_access_ok(addr, 1, flags & FAULT_FLAG_WRITE) ? 0 : VM_FAULT_SIGBUS;
 }
 
 static inline long copy_from_user_nofault(void *to, const void *from, size_t n)
@@ -373,16 +373,6 @@ static inline long copy_from_user_nofault(void *to, const void *from, size_t n)
 		return -EFAULT;
 	memcpy(to, from, n);
 	return 0;
-}
-
-static inline size_t fault_in_readable(const char *p, size_t n)
-{
-	return host_access_ok((unsigned long)p, n, false) ? 0 : n;
-}
-
-static inline size_t fault_in_safe_writeable(const char *p, size_t n)
-{
-	return host_access_ok((unsigned long)p, n, true) ? 0 : n;
 }
 
 static inline bool user_access_begin(const void *p, size_t n)
