@@ -510,6 +510,11 @@ static void execute(const struct decoded *d, const struct arch_uprobe *au)
 		odd++;
 		return;
 	}
+	/* Nor does the int3 behind it raise #GP: they have passed over an int n before. */
+	if (real.ip == CODE + au->len && real.trapno == X86_TRAP_GP) {
+		odd++;
+		return;
+	}
 	/* What it has written itself was executed next. */
 	if (memcmp(real.block + CODE_AREA, st.block + CODE_AREA, CODE_AREA_SIZE))
 		return;
