@@ -212,6 +212,7 @@ static int read_trap(struct mm_struct *mm, unsigned long vaddr, u8 *bytes, unsig
  */
 static noinline enum trap_owner look_closer(unsigned long vaddr, struct uprobe_site **found,
 					    int *idx)
+	__acquires(&uprobes_srcu)
 {
 	struct mm_struct *mm = current->mm;
 	enum trap_owner owner = TRAP_GONE;
