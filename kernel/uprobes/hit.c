@@ -204,34 +204,19 @@ static int read_trap(struct mm_struct *mm, unsigned long vaddr, u8 *bytes, unsig
 }
 
 /*
- * The address has no site, or one that must be looked at first: after fork(),
- * after a change of the mapping, or because somebody else put int3 there.
- *
- * Called without a reader: mmap_lock, and pages, come when another process likes.
- * Returns as one, @idx, so that what was @found stays.
+ * Whose is the trap at @vaddr in @vma? @found is set to the site if there is one, with or
+ * without our breakpoint.
  */
-static noinline enum trap_owner look_closer(unsigned long vaddr, struct uprobe_site **found,
-					    int *idx)
-	__acquires(&uprobes_srcu)
+static enum trap_owner look_in(struct uprobe_mm *um, struct vm_area_struct *vma,
+			       unsigned long vaddr, struct uprobe_site **found)
 {
-	struct mm_struct *mm = current->mm;
 	enum trap_owner owner = TRAP_GONE;
 	struct probed_file *file = NULL;
+	struct mm_struct *mm = um->mm;
 	struct probepoint *pp = NULL;
-	struct vm_area_struct *vma;
-	struct uprobe_mm *um;
 	u8 bytes[2];
 
-	*found = NULL;
-	if (mmap_write_lock_killable(mm))
-		goto out;
-
-	um = uprobe_mm_get(mm);
-	vma = vma_lookup(mm, vaddr);
-	if (!um || !vma)
-		goto unlock;
-
-	mutex_lock(&um->lock);
+	lockdep_assert_held(&um->lock);
 	*found = revalidate_site(um, vaddr);
 	if (!*found && text_vma_could(vma)) {
 		file = probed_file_find(file_inode(vma->vm_file));
@@ -246,9 +231,8 @@ static noinline enum trap_owner look_closer(unsigned long vaddr, struct uprobe_s
 	if (IS_ERR(*found)) {
 		/* Ours, but no memory: the thread runs into it again. */
 		*found = NULL;
-		mutex_unlock(&um->lock);
 		uprobe_drop(pp, UPROBE_DROP_NOMEM);
-		goto unlock;
+		goto out;
 	}
 	/* A child of a process that is wanted need not be; but it may return here. */
 	if (*found && (pp || um->forked) && !probepoint_wanted((*found)->pp, mm)) {
@@ -260,25 +244,51 @@ static noinline enum trap_owner look_closer(unsigned long vaddr, struct uprobe_s
 			*found = site_find(um, vaddr);
 		}
 	}
-	if (*found && (*found)->state == SITE_PLANTED) {
+	if (*found && (*found)->state == SITE_PLANTED)
 		owner = TRAP_OURS;
-		*idx = srcu_read_lock(&uprobes_srcu);
-	}
-	mutex_unlock(&um->lock);
-
-	if (owner != TRAP_OURS &&
-	    ((!read_trap(mm, vaddr, bytes, 1) && bytes[0] == UPROBE_SWBP_INSN) ||
-	     (!read_trap(mm, vaddr - 1, bytes, 2) && arch_uprobe_long_int3(bytes))))
+	else if ((!read_trap(mm, vaddr, bytes, 1) && bytes[0] == UPROBE_SWBP_INSN) ||
+		 (!read_trap(mm, vaddr - 1, bytes, 2) && arch_uprobe_long_int3(bytes)))
 		owner = TRAP_PROGRAM;
-unlock:
-	mmap_write_unlock(mm);
+out:
 	if (pp)
 		probepoint_put(pp);
 	if (file)
 		probed_file_put(file);
-out:
-	if (owner != TRAP_OURS)
+	return owner;
+}
+
+/*
+ * The address has no site, or one that must be looked at first: after fork(),
+ * after a change of the mapping, or because somebody else put int3 there.
+ *
+ * Called without a reader: mmap_lock, and pages, come when another process likes.
+ * Returns as one, @idx, so that what was @found stays.
+ */
+static noinline enum trap_owner look_closer(unsigned long vaddr, struct uprobe_site **found,
+					    int *idx)
+	__acquires(&uprobes_srcu)
+{
+	struct mm_struct *mm = current->mm;
+	enum trap_owner owner = TRAP_GONE;
+	struct vm_area_struct *vma;
+	struct uprobe_mm *um;
+
+	*found = NULL;
+	if (mmap_write_lock_killable(mm)) {
 		*idx = srcu_read_lock(&uprobes_srcu);
+		return TRAP_GONE;
+	}
+	um = uprobe_mm_get(mm);
+	vma = vma_lookup(mm, vaddr);
+	if (um && vma) {
+		mutex_lock(&um->lock);
+		owner = look_in(um, vma, vaddr, found);
+		*idx = srcu_read_lock(&uprobes_srcu);
+		mutex_unlock(&um->lock);
+	} else {
+		*idx = srcu_read_lock(&uprobes_srcu);
+	}
+	mmap_write_unlock(mm);
 	return owner;
 }
 
@@ -309,6 +319,7 @@ static bool check_text(struct uprobe_site *site)
  * time: see look_closer().
  */
 static noinline struct uprobe_site *text_still_ours(struct uprobe_site *site, int *idx)
+	__must_hold(&uprobes_srcu)
 {
 	struct mm_struct *mm = current->mm;
 	unsigned long vaddr = site->vaddr;
