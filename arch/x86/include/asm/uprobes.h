@@ -204,6 +204,7 @@ void arch_uprobe_slot_image(const struct arch_uprobe *au, unsigned long vaddr,
  * @vaddr, the address of the displaced instruction, when they are called.
  *
  * flat_code: is ip of a thread that has trapped an address, without a base?
+ * flat_stack: are all bits of sp of a thread in 32-bit code its stack pointer?
  * mode_ok: does the thread run the kind of code (64 or 32 bit) that @au is for?
  * same_text: compares user memory at @vaddr with int3 and the rest of
  * @au->insn without sleeping; false if the memory cannot be read that way.
@@ -214,6 +215,8 @@ void arch_uprobe_slot_image(const struct arch_uprobe *au, unsigned long vaddr,
  * the abort handler, or, if it stays, here once more; or because it waits for a page
  * and a signal is to be taken first.
  */
+bool arch_uprobe_flat_stack(const struct pt_regs *regs);
+
 static inline bool arch_uprobe_mode_ok(const struct arch_uprobe *au, struct pt_regs *regs)
 {
 	if (v8086_mode(regs))
@@ -222,10 +225,13 @@ static inline bool arch_uprobe_mode_ok(const struct arch_uprobe *au, struct pt_r
 		return au->is64;
 	/* Not a code segment from the LDT, where ip is not the address. */
 #ifdef CONFIG_X86_64
-	return !au->is64 && regs->cs == __USER32_CS;
+	if (au->is64 || regs->cs != __USER32_CS)
+		return false;
 #else
-	return !au->is64 && regs->cs == __USER_CS;
+	if (regs->cs != __USER_CS)
+		return false;
 #endif
+	return likely(regs->ss == __USER_DS) || arch_uprobe_flat_stack(regs);
 }
 
 bool arch_uprobe_flat_code(struct pt_regs *regs);

@@ -97,6 +97,17 @@ bool uprobe_gs_return_fits(unsigned int len)
 	return len + GS_RETURN_BYTES + JUMP64_BYTES <= TARGET_AT;
 }
 
+/* insn_get_seg_base() of a thread that stays on a CPU meanwhile: the GDT is per CPU. */
+unsigned long uprobe_segment_base(struct pt_regs *regs, int index)
+{
+	unsigned long base;
+
+	migrate_disable();
+	base = insn_get_seg_base(regs, index);
+	migrate_enable();
+	return base;
+}
+
 bool arch_uprobe_flat_code(struct pt_regs *regs)
 {
 	if (v8086_mode(regs))
@@ -110,7 +121,20 @@ bool arch_uprobe_flat_code(struct pt_regs *regs)
 	if (regs->cs == __USER_CS)
 		return true;
 #endif
-	return insn_get_seg_base(regs, INAT_SEG_REG_CS) == 0;
+	return uprobe_segment_base(regs, INAT_SEG_REG_CS) == 0;
+}
+
+#define AR_BIG	BIT(22)
+
+/* A stack segment of the program's own may be a small one, where only sp counts. */
+bool arch_uprobe_flat_stack(const struct pt_regs *regs)
+{
+	unsigned int selector = regs->ss & 0xffff, rights = 0;
+	bool known;
+
+	asm("lar %[selector], %[rights]"
+	    : [rights] "+r" (rights), "=@ccz" (known) : [selector] "r" (selector));
+	return known && (rights & AR_BIG);
 }
 
 bool arch_uprobe_long_int3(const u8 *bytes)
@@ -356,13 +380,18 @@ static void fix_pointers_64(struct fxregs_state *fx, const struct arch_uprobe *a
 			    unsigned long vaddr, unsigned long slot)
 {
 	unsigned long reached = slot + au->xol_len + au->mem.disp;
+	unsigned long meant = vaddr + au->len + au->mem.disp;
 
+	if (au->mem.addr_bytes == 4) {
+		reached = (u32)reached;
+		meant = (u32)meant;
+	}
 	asm volatile("fxsave64 %0" : "=m" (*fx));
 	if (fx->rip != slot)
 		return;
 	fx->rip = vaddr;
 	if ((au->fixups & UPROBE_FIX_BORROW) && fx->rdp == reached)
-		fx->rdp = vaddr + au->len + au->mem.disp;
+		fx->rdp = meant;
 	asm volatile("fxrstor64 %0" : : "m" (*fx));
 }
 #else

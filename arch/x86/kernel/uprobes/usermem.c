@@ -7,12 +7,14 @@
  * SIGBUS through the stack segment), by alignment check, or by a shadow stack
  * that does not agree.
  */
+#include <linux/hugetlb.h>
 #include <linux/mm.h>
 #include <linux/mmu_context.h>
 #include <linux/oom.h>
 #include <linux/pagemap.h>
 #include <linux/pkeys.h>
 #include <linux/sched/signal.h>
+#include <linux/task_work.h>
 #include <linux/uaccess.h>
 #include <asm/fpu/api.h>
 #include <asm/msr.h>
@@ -132,15 +134,16 @@ static bool resolve_fault(const struct access *a, unsigned long addr, bool *inte
 		raise_pf(a, addr, 0, SIGSEGV, SEGV_MAPERR);
 		return false;
 	}
-	if (!vma_permits(vma, a->write)) {
-		mmap_read_unlock(mm);
-		raise_pf(a, addr, page_present(addr), SIGSEGV, SEGV_ACCERR);
-		return false;
-	}
+	/* The key first, as the CPU says whether it is that. */
 	if (!arch_vma_access_permitted(vma, a->write, false, false)) {
 		pkey = vma_pkey(vma);
 		mmap_read_unlock(mm);
 		raise_pkey(a, addr, pkey);
+		return false;
+	}
+	if (!vma_permits(vma, a->write)) {
+		mmap_read_unlock(mm);
+		raise_pf(a, addr, page_present(addr), SIGSEGV, SEGV_ACCERR);
 		return false;
 	}
 	fault = handle_mm_fault(vma, addr, FAULT_FLAG_DEFAULT | FAULT_FLAG_USER |
@@ -163,11 +166,13 @@ static bool resolve_fault(const struct access *a, unsigned long addr, bool *inte
 	if (fault & (VM_FAULT_HWPOISON | VM_FAULT_HWPOISON_LARGE)) {
 		note_trap(X86_TRAP_PF, X86_PF_USER | (a->write ? X86_PF_WRITE : 0));
 		current->thread.cr2 = addr;
-		force_sig_mceerr(BUS_MCEERR_AR, (void __user *)addr, PAGE_SHIFT);
+		force_sig_mceerr(BUS_MCEERR_AR, (void __user *)addr,
+				 fault & VM_FAULT_HWPOISON_LARGE ?
+				 hstate_index_to_shift(VM_FAULT_GET_HINDEX(fault)) : PAGE_SHIFT);
 	} else if (fault & VM_FAULT_SIGSEGV) {
-		raise_pf(a, addr, 0, SIGSEGV, SEGV_MAPERR);
+		raise_pf(a, addr, page_present(addr), SIGSEGV, SEGV_MAPERR);
 	} else {
-		raise_pf(a, addr, 0, SIGBUS, BUS_ADRERR);
+		raise_pf(a, addr, page_present(addr), SIGBUS, BUS_ADRERR);
 	}
 	return false;
 }
@@ -279,6 +284,16 @@ static int try_undisturbed(const struct access *a, u64 *val)
 	return err;
 }
 
+/*
+ * What is done on the way to user mode before the program tries again: signals, and work
+ * that the access itself may have queued, as one does that has found poisoned memory. It
+ * is present until that work is done.
+ */
+static bool something_comes_first(void)
+{
+	return signal_pending(current) || task_work_pending(current);
+}
+
 static bool access_carefully(const struct pt_regs *regs, const struct access *a, u64 *val,
 			     bool *interrupted)
 {
@@ -295,6 +310,10 @@ static bool access_carefully(const struct pt_regs *regs, const struct access *a,
 		if (*interrupted || !resolve_faults(a, interrupted) ||
 		    fatal_signal_pending(current))
 			return false;
+		*interrupted = something_comes_first();
+		if (*interrupted)
+			return false;
+		cond_resched();
 	}
 }
 

@@ -382,10 +382,10 @@ static const struct place_row {
 
 KUNIT_ARRAY_PARAM_DESC(place, place_rows, desc);
 
-/* Without FSGSBASE there is no mov to gs, but the int3 of a step. */
+/* Without FSGSBASE there is no mov to gs: what borrows is stepped. */
 static bool is_behind(const struct place_row *row, const struct arch_uprobe *au, unsigned int at)
 {
-	if (au->strategy == UPROBE_STEP && (au->fixups & UPROBE_FIX_GS))
+	if (au->strategy == UPROBE_STEP && (au->fixups & UPROBE_FIX_BORROW))
 		return at == au->xol_len || at == au->xol_len + UPROBE_SWBP_INSN_SIZE;
 	return memchr(row->behind, at, sizeof(row->behind));
 }
