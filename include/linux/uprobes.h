@@ -81,6 +81,8 @@ struct uprobe {
 	struct probepoint *pp;		/* set while registered */
 	struct inode	  *held;	/* reference behind @path or @pid */
 	struct mm_struct  *only;	/* the one mm of a @pid probe, grabbed */
+	unsigned long	   grace;	/* when it is @leaving: hits are past it then */
+	bool		   leaving;	/* a handler has unregistered it */
 };
 
 /**

@@ -36,11 +36,10 @@ static void show_point_id(struct seq_file *m, struct probepoint *pp)
 		   pp->offset);
 }
 
-static void show_point(struct probepoint *pp, void *data)
+static void show_point(struct seq_file *m, struct probepoint *pp)
 {
 	const struct arch_uprobe *insn;
 	unsigned int uprobes = 0, i;
-	struct seq_file *m = data;
 	const char *sep = "";
 	struct uprobe *u;
 	int bits, idx;
@@ -67,13 +66,63 @@ static void show_point(struct probepoint *pp, void *data)
 	seq_putc(m, '\n');
 }
 
+/* There may be very many: they are not collected in one buffer. */
+static void *list_start(struct seq_file *m, loff_t *pos)
+{
+	struct probepoint_place *place = m->private;
+
+	if (!*pos) {
+		*place = (struct probepoint_place){ };
+		return SEQ_START_TOKEN;
+	}
+	return probepoint_at(place);
+}
+
+static void list_stop(struct seq_file *m, void *v)
+{
+	if (v && v != SEQ_START_TOKEN)
+		probepoint_put(v);
+}
+
+static void *list_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	struct probepoint_place *place = m->private;
+
+	if (v != SEQ_START_TOKEN)
+		place->offset++;
+	list_stop(m, v);
+	++*pos;
+	return probepoint_at(place);
+}
+
 static int list_show(struct seq_file *m, void *v)
 {
-	seq_puts(m, "# dev:ino offset bits strategy uprobes mms hits drops insn\n");
-	probepoint_for_each(show_point, m);
+	if (v == SEQ_START_TOKEN)
+		seq_puts(m, "# dev:ino offset bits strategy uprobes mms hits drops insn\n");
+	else
+		show_point(m, v);
 	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(list);
+
+static const struct seq_operations list_ops = {
+	.start	= list_start,
+	.next	= list_next,
+	.stop	= list_stop,
+	.show	= list_show,
+};
+
+static int list_open(struct inode *inode, struct file *file)
+{
+	return seq_open_private(file, &list_ops, sizeof(struct probepoint_place));
+}
+
+static const struct file_operations list_fops = {
+	.owner		= THIS_MODULE,
+	.open		= list_open,
+	.read		= seq_read,
+	.llseek		= seq_lseek,
+	.release	= seq_release_private,
+};
 
 /* A process that uses the mm, or 0. */
 static pid_t show_owner(struct seq_file *m, struct mm_struct *mm)

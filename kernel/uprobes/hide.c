@@ -390,7 +390,8 @@ void inherit_under(struct uprobe_mm *um, struct mm_struct *newmm)
 			continue;
 		}
 		copy->under = site->under;
-		copy->returns = site->returns;
+		if (site->returns)
+			site_set_returns(copy);
 		copy->ref_ctr = site->ref_ctr;
 		/* Its mapping need not be copied. */
 		copy->stale = true;

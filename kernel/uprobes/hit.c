@@ -365,26 +365,28 @@ static noinline void back_out(struct uprobe_mm *um, unsigned long vaddr, enum up
 /* -------------------------------------------------------------- handlers */
 
 /*
- * Every handler wants out of this mm: check with the filters, and go. The locks may be
- * held for long, and this is a reader: then it is for the next hit.
+ * Every handler wants out of this mm: check with the filters, and go. Not as a reader, see
+ * look_closer(); the site stays as long as it is named, that is until hit() is done with
+ * it. Who lists an uprobe meanwhile walks afterwards, and plants again.
  */
-static noinline void withdraw(struct uprobe_site *site)
+static noinline int withdraw(struct uprobe_site *site, struct uprobe_thread *t, int idx)
+	__must_hold(&uprobes_srcu)
 {
-	struct mm_struct *mm = current->mm;
-	struct probepoint *pp = site->pp;
+	struct uprobe_mm *um = site->um;
 
-	if (!mutex_trylock(&pp->file->lock))
-		return;
-	if (!probepoint_wanted(pp, mm) && mmap_write_lock_if_free(mm)) {
-		mutex_lock(&site->um->lock);
+	WRITE_ONCE(t->site, site);
+	srcu_read_unlock(&uprobes_srcu, idx);
+	if (!mmap_write_lock_killable(um->mm)) {
+		mutex_lock(&um->lock);
 		/* Another thread may have been faster, or a function returns here by now. */
-		if (site->state == SITE_PLANTED && site_find(site->um, site->vaddr) == site &&
-		    !(site->returns && retpoint_is(pp)))
+		if (site->state == SITE_PLANTED && site_find(um, site->vaddr) == site &&
+		    !(site->returns && retpoint_is(site->pp)) &&
+		    !probepoint_wanted(site->pp, um->mm))
 			remove_site(site);
-		mutex_unlock(&site->um->lock);
-		mmap_write_unlock(mm);
+		mutex_unlock(&um->lock);
+		mmap_write_unlock(um->mm);
 	}
-	mutex_unlock(&pp->file->lock);
+	return srcu_read_lock(&uprobes_srcu);
 }
 
 /* What the handlers of a hit were like, together */
@@ -392,9 +394,14 @@ static noinline void withdraw(struct uprobe_site *site)
 #define HANDLERS_STAY	2	/* one of them does not want out of this mm */
 #define HANDLERS_RETURN	4	/* one of them waits for the return */
 
-/* Returns true if the return from here is wanted. */
-static bool call_handlers(struct uprobe_site *site, struct uprobe_thread *t,
-			  struct pt_regs *regs)
+enum handlers_want {
+	WANT_NOTHING,
+	WANT_RETURN,
+	WANT_OUT,
+};
+
+static enum handlers_want call_handlers(struct uprobe_site *site, struct uprobe_thread *t,
+					struct pt_regs *regs)
 {
 	struct probepoint *pp = site->pp;
 	unsigned int seen = 0;
@@ -403,7 +410,7 @@ static bool call_handlers(struct uprobe_site *site, struct uprobe_thread *t,
 	this_cpu_inc(*pp->hits);
 	/* Functions return to it, no more. */
 	if (list_empty(&pp->uprobes))
-		return false;
+		return WANT_NOTHING;
 	t->pub.auprobe = (struct arch_uprobe *)site->insn;
 	t->in_handler = true;
 	list_for_each_entry_srcu(u, &pp->uprobes, node, srcu_read_lock_held(&uprobes_srcu)) {
@@ -418,12 +425,10 @@ static bool call_handlers(struct uprobe_site *site, struct uprobe_thread *t,
 	t->in_handler = false;
 	t->pub.auprobe = NULL;
 
-	if (unlikely((seen & (HANDLERS_ANY | HANDLERS_STAY)) == HANDLERS_ANY)) {
-		if (!(site->returns && retpoint_is(pp)))
-			withdraw(site);
-		return false;
-	}
-	return (seen & HANDLERS_RETURN) && instruction_pointer(regs) == site->vaddr;
+	if (unlikely((seen & (HANDLERS_ANY | HANDLERS_STAY)) == HANDLERS_ANY))
+		return site->returns && retpoint_is(pp) ? WANT_NOTHING : WANT_OUT;
+	return (seen & HANDLERS_RETURN) && instruction_pointer(regs) == site->vaddr ?
+	       WANT_RETURN : WANT_NOTHING;
 }
 
 /*
@@ -596,6 +601,7 @@ static bool hit(struct uprobe_mm *um, struct pt_regs *regs)
 	unsigned long vaddr = uprobe_get_swbp_addr(regs);
 	struct uprobe_thread *t = uprobe_thread_of(current);
 	struct uprobe_site *site = NULL;
+	enum handlers_want want;
 	bool ours = true;
 	int idx;
 
@@ -638,8 +644,11 @@ static bool hit(struct uprobe_mm *um, struct pt_regs *regs)
 			if (instruction_pointer(regs) != vaddr)
 				goto out;
 		}
-		if (call_handlers(site, t, regs) && !uretprobe_enter(site, t, regs))
+		want = call_handlers(site, t, regs);
+		if (want == WANT_RETURN && !uretprobe_enter(site, t, regs))
 			idx = enter_late(site, t, regs, idx);
+		else if (unlikely(want == WANT_OUT))
+			idx = withdraw(site, t, idx);
 	}
 
 	/* A handler that moved the thread did so in place of the instruction. */
@@ -742,6 +751,31 @@ bool uprobe_debug(struct pt_regs *regs, unsigned long *dr6)
 	return ours;
 }
 
+#define SYNCHRONOUS_SIGNALS	(sigmask(SIGSEGV) | sigmask(SIGBUS) | sigmask(SIGILL) | \
+				 sigmask(SIGTRAP) | sigmask(SIGFPE) | sigmask(SIGSYS))
+
+/*
+ * Is there a signal that the kernel has forced upon the thread? The copy has caused it: by
+ * memory that is poisoned, for one, which is no trap of it.
+ */
+static bool signal_is_forced(void)
+{
+	struct sigpending *pending = &current->pending;
+	bool forced = false;
+	unsigned long flags;
+	struct sigqueue *q;
+
+	if (likely(!sigtestsetmask(&pending->signal, SYNCHRONOUS_SIGNALS)))
+		return false;
+	if (WARN_ON_ONCE(!lock_task_sighand(current, &flags)))
+		return false;
+	list_for_each_entry(q, &pending->list, list)
+		forced |= q->info.si_code > SI_USER &&
+			  (sigmask(q->info.si_signo) & SYNCHRONOUS_SIGNALS);
+	unlock_task_sighand(current, &flags);
+	return forced;
+}
+
 /**
  * uprobe_deny_signal - may the current thread take its signals now?
  *
@@ -767,7 +801,7 @@ bool uprobe_deny_signal(void)
 		return false;
 
 	trapped = arch_uprobe_xol_trapped();
-	if (!trapped && !fatal_signal_pending(current) &&
+	if (!trapped && !signal_is_forced() && !fatal_signal_pending(current) &&
 	    !(t->signal_waits && !timer_pending(&t->overdue)) &&
 	    (t->state == THREAD_STEPS ||
 	     arch_uprobe_trap_behind(t->site->insn, &t->arch, regs))) {

@@ -52,18 +52,23 @@ static void look_for_moved(struct uprobe_mm *um, struct probepoint *pp)
  * An int3 over the right instruction is taken for ours where there are
  * breakpoints without sites at all.
  *
- * Return: the site, NULL if what is there is not our breakpoint, or
- * ERR_PTR(-ENOMEM).
+ * Return: the site, NULL if what is there is not our breakpoint, or an ERR_PTR: -ENOMEM, or
+ * -EINTR if current is being killed.
  */
 struct uprobe_site *adopt_site(struct uprobe_mm *um, struct probepoint *pp,
 			       unsigned long vaddr)
 {
 	struct vm_area_struct *vma;
 	struct uprobe_site *site;
+	int state;
 
 	lockdep_assert_held(&um->lock);
-	if (pp->refusal[is_64bit_mm(um->mm)] != UPROBE_ACCEPTED ||
-	    text_look(um->mm, vaddr, &pp->insn[is_64bit_mm(um->mm)]) != TEXT_PLANTED)
+	if (pp->refusal[is_64bit_mm(um->mm)] != UPROBE_ACCEPTED)
+		return NULL;
+	state = text_look(um->mm, vaddr, &pp->insn[is_64bit_mm(um->mm)]);
+	if (state == -ENOMEM || state == -EINTR)
+		return ERR_PTR(state);
+	if (state != TEXT_PLANTED)
 		return NULL;
 	if (!um->inherited)
 		look_for_moved(um, pp);
@@ -74,7 +79,8 @@ struct uprobe_site *adopt_site(struct uprobe_mm *um, struct probepoint *pp,
 		return ERR_PTR(-ENOMEM);
 	vma = vma_lookup(um->mm, vaddr);
 	site->loose |= !vma || (vma->vm_flags & VM_WRITE);
-	site->returns = retpoint_is(pp);
+	if (retpoint_is(pp))
+		site_set_returns(site);
 	site_set_state(site, SITE_PLANTED);
 	if (um->forked)
 		refctr_adopt(site);
@@ -102,16 +108,25 @@ void bar_site(struct uprobe_site *site, enum uprobe_drop why)
  * restore_text - take our int3 out of the text
  * @site: @site->um->lock and its mmap_lock held, for writing
  *
- * Where a debugger has one at the same place it is his from now on.
+ * Where a debugger has one at the same place it is his from now on. If ours is not there
+ * any more it may have gone elsewhere: see adopt_site().
  *
- * Return: 0 or -errno, with nothing changed.
+ * Return: 0, it is not there; or -errno, with nothing changed.
  */
 int restore_text(struct uprobe_site *site)
 {
+	int err;
+
 	lockdep_assert_held(&site->um->lock);
-	if (likely(!site->under))
-		return text_restore(site->um->mm, site->vaddr, site->insn);
-	note_foreign(site->um, site->vaddr, true);
+	if (unlikely(site->under)) {
+		note_foreign(site->um, site->vaddr, true);
+		return 0;
+	}
+	err = text_restore(site->um->mm, site->vaddr, site->insn);
+	if (err <= 0)
+		return err;
+	/* By mremap() of its page. */
+	site->um->inherited = true;
 	return 0;
 }
 
@@ -133,7 +148,7 @@ static int plant(struct uprobe_site *site, struct text_page *text, int state)
 			return 0;
 		}
 		site_set_state(site, SITE_BARRED);
-		if (err == -ENOMEM)
+		if (err == -ENOMEM || err == -EINTR)
 			return err;
 		why = UPROBE_DROP_FAULT;
 		break;
@@ -145,7 +160,7 @@ static int plant(struct uprobe_site *site, struct text_page *text, int state)
 		why = UPROBE_DROP_CHANGED;
 		break;
 	default:
-		if (state == -ENOMEM)
+		if (state == -ENOMEM || state == -EINTR)
 			return state;
 		why = UPROBE_DROP_FAULT;
 		break;
@@ -166,7 +181,7 @@ static int plant(struct uprobe_site *site, struct text_page *text, int state)
  * What cannot be planted for a reason that lies in the program is counted and
  * is no error.
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOMEM, or -EINTR if current is being killed.
  */
 int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long vaddr,
 		struct text_page *text, bool again, bool *planted)
@@ -201,8 +216,8 @@ int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long
 		}
 	}
 	if (site && (site->state == SITE_PLANTED || !again)) {
-		/* If it was only returned to: now it has uprobes. */
-		if (site->state == SITE_PLANTED && site->returns)
+		/* If it was only returned to, or left: now it has uprobes. */
+		if (site->state == SITE_PLANTED)
 			refctr_inc(site);
 		goto unlock;
 	}
@@ -272,6 +287,7 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 	struct text_page text = { };
 	struct vm_area_struct *vma;
 	struct probepoint *pp;
+	int err;
 
 	mmap_assert_write_locked(um->mm);
 	lockdep_assert_held(&um->lock);
@@ -299,9 +315,11 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 	switch (text_look(um->mm, vaddr, site->insn)) {
 	case -EINTR:
 	case -ENOMEM:
-		/* Not known: for the next one who looks. */
+later:
+		/* For the next one who looks. */
 		site_mark_stale(site);
 		WRITE_ONCE(um->any_stale, true);
+		reclaim_kick(um);
 		break;
 	case TEXT_PLANTED:
 		break;
@@ -314,11 +332,14 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 			return NULL;
 		}
 		WRITE_ONCE(site->under, false);
-		if (text_plant(&text, um->mm, vaddr))
-			bar_site(site, UPROBE_DROP_FAULT);
-		else
-			uprobe_stat_inc(UPROBE_STAT_REPLANTED);
+		err = text_plant(&text, um->mm, vaddr);
 		text_page_put(&text);
+		if (!err)
+			uprobe_stat_inc(UPROBE_STAT_REPLANTED);
+		else if (err == -EINTR || err == -ENOMEM)
+			goto later;
+		else
+			bar_site(site, UPROBE_DROP_FAULT);
 		break;
 	case TEXT_FOREIGN:
 		/* Our int3 over an instruction that was changed behind it. */
@@ -494,7 +515,11 @@ static bool was_done(const struct mapping_list *last, unsigned int *at,
 			*at = i + 1;
 			return ref->lost == sites_lost_of(ref->mm);
 		}
-		others += atomic_read(&ref->mm->mm_users) != 0;
+		if (atomic_read(&ref->mm->mm_users))
+			others++;
+		else if (i == *at)
+			/* Once is enough: there may be very many of them. */
+			*at = i + 1;
 	}
 	return false;
 }
@@ -601,6 +626,8 @@ struct walk {
 	bool again;			/* there may be children to see */
 	unsigned int in_doubt;		/* so many passes look again even if nothing was done */
 	bool moved;			/* a mapping was not where it had been seen */
+	bool if_free;			/* pass over an mm whose mmap_lock others have */
+	bool left;			/* one was passed over */
 	struct text_page text;		/* of the mapping that is being visited */
 	int (*visit)(struct walk *w, struct probepoint *pp, struct vm_area_struct *vma,
 		     unsigned long vaddr);
@@ -615,6 +642,21 @@ static void let_others(struct walk *w, struct mm_struct *mm)
 	mmap_write_unlock(mm);
 	cond_resched();
 	mmap_write_lock(mm);
+}
+
+static bool lock_to_visit(struct walk *w, struct mm_struct *mm)
+{
+	if (!w->if_free) {
+		mmap_write_lock(mm);
+		return true;
+	}
+	/* It is set before anything is planted. */
+	if (!test_bit(MMF_HAS_UPROBES, &mm->flags))
+		return false;
+	if (mmap_write_lock_if_free(mm))
+		return true;
+	w->left = true;
+	return false;
 }
 
 /*
@@ -639,9 +681,9 @@ static int walk_mapping(struct walk *w, struct mapping_ref *ref, bool wanted)
 			cond_resched();
 		if (probepoint_wanted(pp, ref->mm) != wanted)
 			continue;
-		if (!locked)
-			mmap_write_lock(ref->mm);
-		else if (pp->offset >> PAGE_SHIFT != page)
+		if (!locked && !lock_to_visit(w, ref->mm))
+			break;
+		if (locked && pp->offset >> PAGE_SHIFT != page)
 			let_others(w, ref->mm);
 		locked = true;
 		page = pp->offset >> PAGE_SHIFT;
@@ -716,7 +758,7 @@ static int insert_visit(struct walk *w, struct probepoint *pp, struct vm_area_st
  * @n: how many, at least one
  *
  * Context: may sleep; takes mmap_lock of others.
- * Return: 0 or -ENOMEM, with some planted.
+ * Return: 0, -ENOMEM, or -EINTR if current is being killed; with some planted.
  */
 int insert_everywhere(struct probepoint **pps, unsigned int n)
 {
@@ -739,8 +781,8 @@ static int remove_visit(struct walk *w, struct probepoint *pp, struct vm_area_st
 		return 0;
 	um = uprobe_mm_get(mm);
 	if (!um) {
-		if (!retpoint_is(pp))
-			text_restore(mm, vaddr, &pp->insn[is_64bit_mm(mm)]);
+		if (!retpoint_is(pp) && text_restore(mm, vaddr, &pp->insn[is_64bit_mm(mm)]) < 0)
+			pp->left = true;
 		return 0;
 	}
 	mutex_lock(&um->lock);
@@ -750,12 +792,19 @@ static int remove_visit(struct walk *w, struct probepoint *pp, struct vm_area_st
 	/* A breakpoint that came with fork() may be returned to. */
 	if (!site && !retpoint_is(pp))
 		site = adopt_site(um, pp, vaddr);
-	if (!IS_ERR_OR_NULL(site) && site->pp == pp) {
+	if (IS_ERR(site)) {
+		pp->left = true;
+	} else if (site && site->pp == pp) {
 		if (site->returns && retpoint_is(pp)) {
 			refctr_dec(site);
 		} else if (site->state == SITE_PLANTED) {
 			remove_site(site);
-			w->done |= !site_find(um, vaddr);
+			if (site_find(um, vaddr)) {
+				refctr_dec(site);
+				pp->left = true;
+			} else {
+				w->done = true;
+			}
 		} else {
 			remove_site(site);
 		}
@@ -770,13 +819,18 @@ static int remove_visit(struct walk *w, struct probepoint *pp, struct vm_area_st
  */
 #define IN_DOUBT	8
 
-static void remove_walks(struct probepoint **pps, unsigned int n)
+static void remove_walks(struct probepoint **pps, unsigned int n, bool if_free)
 {
-	struct walk w = { .pps = pps, .n = n, .visit = remove_visit,
+	struct walk w = { .pps = pps, .n = n, .visit = remove_visit, .if_free = if_free,
 		.in_doubt = IN_DOUBT };
+	unsigned int i;
 
-	/* Without memory the sites stay; they do no harm without uprobes. */
-	(void)walk_mappings(&w, false);
+	for (i = 0; i < n; i++)
+		pps[i]->left = false;
+	if (!walk_mappings(&w, false) && !w.left)
+		return;
+	for (i = 0; i < n; i++)
+		pps[i]->left = true;
 }
 
 struct remove_work {
@@ -789,7 +843,7 @@ static void remove_in_worker(struct work_struct *work)
 {
 	struct remove_work *w = container_of(work, struct remove_work, work);
 
-	remove_walks(w->pps, w->n);
+	remove_walks(w->pps, w->n, false);
 }
 
 /**
@@ -798,6 +852,9 @@ static void remove_in_worker(struct work_struct *work)
  *	file is held
  * @n: how many, at least one
  *
+ * Those of which some may remain, for want of memory, are @left: a site does no harm without
+ * uprobes, but a child of fork() may have the breakpoint without it.
+ *
  * Context: may sleep; takes mmap_lock of others.
  */
 void remove_everywhere(struct probepoint **pps, unsigned int n)
@@ -805,7 +862,7 @@ void remove_everywhere(struct probepoint **pps, unsigned int n)
 	struct remove_work w = { .pps = pps, .n = n };
 
 	lockdep_assert_held(&pps[0]->file->lock);
-	remove_walks(pps, n);
+	remove_walks(pps, n, false);
 	if (likely(!fatal_signal_pending(current)))
 		return;
 	/* Who is being killed cannot fault in pages: some may be left. */
@@ -813,4 +870,17 @@ void remove_everywhere(struct probepoint **pps, unsigned int n)
 	queue_work(system_unbound_wq, &w.work);
 	flush_work(&w.work);
 	destroy_work_on_stack(&w.work);
+}
+
+/**
+ * remove_where_free - remove_everywhere() for a worker, which waits for nobody's mmap_lock
+ * @pp: held, the lock of its file is held; @left also if there is a mm that could not be
+ *	looked at
+ *
+ * Context: may sleep.
+ */
+void remove_where_free(struct probepoint *pp)
+{
+	lockdep_assert_held(&pp->file->lock);
+	remove_walks(&pp, 1, true);
 }

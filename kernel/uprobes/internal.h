@@ -203,7 +203,7 @@ unsigned long hits_sum(const struct probepoint *pp);
  *	changed with @make_lock held as well
  * @code_bits: 32 or 64, by its ELF header; 0 while none has been seen
  *	(@make_lock)
- * @sb: kept mounted while there are return points, whose users do not keep it
+ * @sb: kept mounted while there are probepoints whose users do not keep it
  *	(@make_lock)
  * @release: gives back @inode and @sb
  * @rcu: frees it
@@ -229,7 +229,7 @@ struct return_link;
 
 /**
  * struct probepoint - one instruction of one file
- * @node: in @file->points while there are uprobes, or it is a return point
+ * @node: in @file->points while there are uprobes, or it is a return point, or @left
  *	(@file->points_lock)
  * @file: held
  * @offset: first byte of the instruction in the file
@@ -241,6 +241,7 @@ struct return_link;
  * @insn: the records for 32-bit ([0]) and 64-bit ([1]) code; constant
  * @refusal: why a record cannot be used; constant
  * @sites: sites that exist, planted or barred
+ * @left: when it was taken out, or is, a breakpoint may have remained (@file->lock)
  * @hits: per CPU, in @hits_block
  * @hits_block: holds them
  * @drops: by cause
@@ -251,7 +252,8 @@ struct return_link;
  * @links: of a return point: all links that it ever had, the live ones last
  *	(links_lock)
  * @live_links: how many of them are live (links_lock to change)
- * @return_node: on the list of return points, until the worker has taken it out
+ * @return_node: on the list of those that the worker looks at, return points and what
+ *	could not be taken out at once, until it has taken it out
  *	(@file->make_lock and links_lock to change)
  * @free: frees it
  */
@@ -269,6 +271,7 @@ struct probepoint {
 	struct hits_block	*hits_block;
 	atomic_t		drops[UPROBE_DROPS];
 	bool			wants_returns;
+	bool			left;
 	u16			pops[2];
 	struct list_head	returns;
 	struct list_head	links;
@@ -296,6 +299,19 @@ struct probepoint *probepoint_get(struct probed_file *file, loff_t offset,
 				  loff_t ref_ctr_offset);
 struct probepoint *probepoint_get_return(struct probed_file *file, loff_t offset,
 					 bool anywhere, bool *made);
+
+/**
+ * struct probepoint_place - where somebody is who goes through all probepoints
+ * @bucket: of the table of files
+ * @file: its number in there
+ * @offset: in it
+ */
+struct probepoint_place {
+	unsigned int	bucket;
+	unsigned int	file;
+	loff_t		offset;
+};
+
 void probepoint_find_pops(struct probepoint *pp);
 struct probepoint *probepoint_find(struct probed_file *file, loff_t min, loff_t max);
 void probepoint_hide(struct probepoint *pp);
@@ -303,7 +319,7 @@ void probepoints_setup(void);
 void probepoint_put(struct probepoint *pp);
 bool probepoint_wanted(struct probepoint *pp, struct mm_struct *mm);
 bool probepoint_has_returns(struct probepoint *pp);
-void probepoint_for_each(void (*fn)(struct probepoint *pp, void *data), void *data);
+struct probepoint *probepoint_at(struct probepoint_place *place);
 
 struct refusal_note {
 	dev_t		dev;
@@ -461,6 +477,7 @@ struct xol_area {
  * @area: its fields are under @lock
  * @dead: sites unhashed since the last grace period began (@lock)
  * @aging: sites unhashed before that (@lock)
+ * @nr_returns: how many sites have @returns (@lock to change)
  * @threads_lock: covers @threads, and their lists of returns by the trampoline
  * @threads: the threads that have hit a probe here
  * @returns: the returns that are waited for, NULL if there never was one. Set once,
@@ -496,6 +513,7 @@ struct uprobe_mm {
 	struct xol_area		area;
 	struct list_head	dead;
 	struct list_head	aging;
+	unsigned int		nr_returns;
 	spinlock_t		threads_lock;	/* threads, their return_instances */
 	struct list_head	threads;
 	struct return_table	*returns;
@@ -536,8 +554,10 @@ struct uprobe_site *site_find(struct uprobe_mm *um, unsigned long vaddr);
 struct uprobe_site *site_add(struct uprobe_mm *um, struct probepoint *pp,
 			     unsigned long vaddr);
 void site_set_state(struct uprobe_site *site, enum site_state state);
+void site_set_returns(struct uprobe_site *site);
 void site_retire(struct uprobe_site *site);
 void site_free(struct uprobe_site *site);
+void sites_end(struct uprobe_mm *um);
 struct uprobe_site *site_first_from(struct uprobe_mm *um, unsigned long vaddr);
 void sites_mark_stale(struct uprobe_mm *um, unsigned long start, unsigned long end);
 
@@ -625,6 +645,7 @@ void refctr_mapped(struct uprobe_mm *um, struct vm_area_struct *vma);
 
 int insert_everywhere(struct probepoint **pps, unsigned int n);
 void remove_everywhere(struct probepoint **pps, unsigned int n);
+void remove_where_free(struct probepoint *pp);
 int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long vaddr,
 		struct text_page *text, bool again, bool *planted);
 void remove_site(struct uprobe_site *site);
@@ -647,7 +668,8 @@ static inline unsigned long vma_vaddr_of(const struct vm_area_struct *vma, loff_
 
 /*
  * mmap_lock for writing, unless others have it: they may for as long as a page takes that
- * a process serves. (6.12 has no trylock. Who takes it in this moment is waited for.)
+ * a process serves. (6.12 has no mmap_write_trylock(). Who takes it in this moment is
+ * waited for, so this is for workers.)
  */
 static inline bool mmap_write_lock_if_free(struct mm_struct *mm)
 {
@@ -935,6 +957,7 @@ static inline bool retpoint_is(const struct probepoint *pp)
 
 void retpoint_want(struct probepoint *func);
 void retpoint_unwant(struct probepoint *func);
+void retpoint_take_over(struct probepoint *pp);
 struct return_link *retpoint_link(const struct probepoint *func, const struct probepoint *point);
 
 /**

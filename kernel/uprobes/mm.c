@@ -52,7 +52,7 @@ int uprobe_mmap(struct vm_area_struct *vma)
 			uprobe_drop(pp, UPROBE_DROP_MAPPING);
 		else if (probepoint_wanted(pp, mm) &&
 			 insert_site(pp, vma, vma_vaddr_of(vma, pp->offset), &text, true,
-				     &planted))
+				     &planted) == -ENOMEM)
 			uprobe_drop(pp, UPROBE_DROP_NOMEM);
 		probepoint_put(pp);
 		cond_resched();
@@ -118,8 +118,6 @@ void uprobe_dup_mmap(struct mm_struct *oldmm, struct mm_struct *newmm)
 void uprobe_clear_state(struct mm_struct *mm)
 {
 	struct uprobe_mm *um = uprobe_mm_of(mm);
-	struct uprobe_site *site, *next;
-	struct rb_node *n;
 
 	/* Files may be mapped nowhere any more. */
 	if (unlikely(test_bit(MMF_HAS_UPROBES, &mm->flags)))
@@ -130,20 +128,7 @@ void uprobe_clear_state(struct mm_struct *mm)
 	returns_end(um);
 	mutex_lock(&um->lock);
 	um->gone = true;
-	while ((n = rb_first(&um->index))) {
-		site = rb_entry(n, struct uprobe_site, node);
-		if (site->state == SITE_PLANTED)
-			site_set_state(site, SITE_BARRED);
-		site_retire(site);
-		cond_resched();
-	}
-	/* No thread, so no hit in progress and nobody who names a site. */
-	list_splice_tail_init(&um->dead, &um->aging);
-	list_for_each_entry_safe(site, next, &um->aging, dead) {
-		list_del(&site->dead);
-		site_free(site);
-		cond_resched();
-	}
+	sites_end(um);
 	xol_area_free(um);
 	mutex_unlock(&um->lock);
 

@@ -240,6 +240,7 @@ unsigned int probepoint_refusals(struct refusal_note *notes)
 /* ------------------------------------------------------------ analysis */
 
 #define VBOXSF_SUPER_MAGIC	0x786f4256
+#define ORANGEFS_SUPER_MAGIC	0x20030528
 
 /**
  * inode_is_served - does its file system read through an open file only?
@@ -256,9 +257,11 @@ bool inode_is_served(struct inode *inode)
 	case AFS_FS_MAGIC:
 	case CEPH_SUPER_MAGIC:
 	case CIFS_SUPER_MAGIC:
+	case CODA_SUPER_MAGIC:
 	case FUSE_SUPER_MAGIC:
 	case ISOFS_SUPER_MAGIC:
 	case NFS_SUPER_MAGIC:
+	case ORANGEFS_SUPER_MAGIC:
 	case SMB2_SUPER_MAGIC:
 	case UDF_SUPER_MAGIC:
 	case V9FS_MAGIC:
@@ -692,42 +695,52 @@ bool probepoint_has_returns(struct probepoint *pp)
 	return found;
 }
 
-/**
- * probepoint_for_each - visit all that have uprobes or links, for debugfs
- * @fn: called with a probepoint that is held; may sleep
- * @data: passed on
- */
-void probepoint_for_each(void (*fn)(struct probepoint *pp, void *data), void *data)
+/* The file of that number in a bucket, held, or NULL. */
+static struct probed_file *file_at(unsigned int bucket, unsigned int number)
 {
-	int bucket;
+	struct probed_file *file, *found = NULL;
 
-	for (bucket = 0; bucket < HASH_SIZE(files_hash); bucket++) {
-		unsigned int skip = 0;
-
-		/* Files may come and go between two steps: good enough to look at. */
-		for (;;) {
-			struct probed_file *file, *found = NULL;
-			struct probepoint *pp;
-			unsigned int i = 0;
-			loff_t from = 0;
-
-			rcu_read_lock();
-			hlist_for_each_entry_rcu(file, &files_hash[bucket], hash) {
-				if (i++ == skip && refcount_inc_not_zero(&file->refs)) {
-					found = file;
-					break;
-				}
-			}
-			rcu_read_unlock();
-			if (!found)
-				break;
-			while ((pp = probepoint_find(found, from, LLONG_MAX))) {
-				from = pp->offset + 1;
-				fn(pp, data);
-				probepoint_put(pp);
-			}
-			probed_file_put(found);
-			skip++;
+	rcu_read_lock();
+	hlist_for_each_entry_rcu(file, &files_hash[bucket], hash) {
+		if (!number-- && refcount_inc_not_zero(&file->refs)) {
+			found = file;
+			break;
 		}
 	}
+	rcu_read_unlock();
+	return found;
+}
+
+/**
+ * probepoint_at - the first in the trees, from a place on, for debugfs
+ * @place: where to begin, all zero at first; moved to where it was found. With one
+ *	added to its offset it is where the next one may be.
+ *
+ * Files may come and go between two steps: good enough to look at.
+ *
+ * Context: may sleep.
+ * Return: the probepoint, held, or NULL if there is no more.
+ */
+struct probepoint *probepoint_at(struct probepoint_place *place)
+{
+	struct probed_file *file;
+	struct probepoint *pp;
+
+	while (place->bucket < HASH_SIZE(files_hash)) {
+		file = file_at(place->bucket, place->file);
+		if (!file) {
+			place->bucket++;
+			place->file = 0;
+			continue;
+		}
+		pp = probepoint_find(file, place->offset, LLONG_MAX);
+		probed_file_put(file);
+		if (pp) {
+			place->offset = pp->offset;
+			return pp;
+		}
+		place->file++;
+		place->offset = 0;
+	}
+	return NULL;
 }

@@ -290,7 +290,9 @@ static void hide(const struct listed *ls, unsigned int n, struct probepoint **pp
 		if (!list_empty(&pps[i]->uprobes))
 			continue;
 		/* One that functions return to is the worker's. */
-		if (list_empty(&pps[i]->return_node))
+		if (pps[i]->left)
+			retpoint_take_over(pps[i]);
+		else if (list_empty(&pps[i]->return_node))
 			probepoint_hide(pps[i]);
 		else if (!atomic_read(&pps[i]->sites))
 			retpoint_tidy_later();
@@ -346,6 +348,22 @@ static void wait_for_handlers(void)
 		synchronize_srcu_expedited(&uprobes_srcu);
 }
 
+/*
+ * A handler has unregistered it: hits that were on their way then may still stand on it,
+ * and go on from there to the next one of its list.
+ */
+static bool handlers_are_past(struct uprobe *u)
+{
+	if (likely(!u->leaving))
+		return true;
+	if (!poll_state_synchronize_srcu(&uprobes_srcu, u->grace))
+		wait_for_handlers();
+	if (!poll_state_synchronize_srcu(&uprobes_srcu, u->grace))
+		return false;
+	u->leaving = false;
+	return true;
+}
+
 /* Checked, and listed at its probepoint; or refused with nothing left behind. */
 static int register_begin(struct uprobe *u, struct probepoint **pp)
 {
@@ -353,7 +371,7 @@ static int register_begin(struct uprobe *u, struct probepoint **pp)
 
 	if (!u || (!u->handler && !u->ret_handler))
 		return -EINVAL;
-	if (u->pp)
+	if (u->pp || !handlers_are_past(u))
 		return -EBUSY;
 	/* What a handler that unregistered it has left behind. */
 	if (u->held)
@@ -381,8 +399,15 @@ static void unregister_finish(struct uprobe *u)
 {
 	struct probepoint *pp;
 
+	if (IS_ERR_OR_NULL(u) || !READ_ONCE(u->pp))
+		return;
+	if (in_handler()) {
+		u->grace = start_poll_synchronize_srcu(&uprobes_srcu);
+		/* Who finds no probepoint any more sees that. */
+		WRITE_ONCE(u->leaving, true);
+	}
 	/* First: see hold(). Two handlers may be at it. */
-	pp = IS_ERR_OR_NULL(u) ? NULL : xchg(&u->pp, NULL);
+	pp = xchg(&u->pp, NULL);
 	if (!pp)
 		return;
 	probepoint_put(pp);
@@ -409,12 +434,14 @@ static void unregister_finish(struct uprobe *u)
  * * %-EINVAL: no handler; no file; not a regular file; offset beyond its end;
  *   ref counter not aligned, beyond the end, or another than the one that is in
  *   use for this instruction
- * * %-EBUSY: it is registered already
+ * * %-EBUSY: it is registered already; or a handler has unregistered it, handlers may
+ *	still be running, and this is one, which cannot wait for them
  * * %-ESRCH, %-ENOENT: no such process; no text of a file at that address
  * * %-EIO: a file without pages, or that cannot be read
  * * %-ENOEXEC: no instruction there
  * * %-EOPNOTSUPP: the instruction is refused; the reason is in the kernel log
  *   and in debugfs, uprobes/refused
+ * * %-EINTR: the caller is being killed
  * * %-ENOMEM, and what looking up the path gives
  */
 int register_uprobes(struct uprobe **us, unsigned int n)
@@ -460,7 +487,8 @@ EXPORT_SYMBOL_GPL(register_uprobes);
  *	passed over
  * @n: how many
  *
- * When it returns no handler of them runs, or will. One grace period for all.
+ * When it returns no handler of them runs, or will; nor of those that a handler had
+ * unregistered before. One grace period for all.
  *
  * From a handler: they are out of the way for hits that begin later, but may
  * still be running elsewhere, so their memory must stay until
@@ -473,6 +501,7 @@ void unregister_uprobes(struct uprobe **us, unsigned int n)
 	struct probepoint *point, **pps = &point;
 	struct listed one, *ls = &one;
 	unsigned int i, m = 0;
+	bool leaving = false;
 
 	if (!us)
 		return;
@@ -480,14 +509,16 @@ void unregister_uprobes(struct uprobe **us, unsigned int n)
 		ls = kvmalloc_array(n, sizeof(*ls), GFP_KERNEL | __GFP_NOFAIL);
 		pps = kvmalloc_array(n, sizeof(*pps), GFP_KERNEL | __GFP_NOFAIL);
 	}
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
 		m += hold(us[i], &ls[m]);
-	if (m) {
-		unplant(ls, m, pps);
-		wait_for_handlers();
-		for (i = 0; i < n; i++)
-			unregister_finish(us[i]);
+		leaving |= !IS_ERR_OR_NULL(us[i]) && READ_ONCE(us[i]->leaving);
 	}
+	if (m)
+		unplant(ls, m, pps);
+	if (m || leaving)
+		wait_for_handlers();
+	for (i = 0; m && i < n; i++)
+		unregister_finish(us[i]);
 	if (n > 1) {
 		kvfree(ls);
 		kvfree(pps);

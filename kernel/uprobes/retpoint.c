@@ -29,9 +29,10 @@
 #include "site.h"
 
 static DEFINE_SPINLOCK(links_lock);	/* links, points; changes of live_links */
-static DEFINE_HASHTABLE(links_hash, 12); /* live links by function and point, RCU readers */
-static LIST_HEAD(points);		/* all that have or had links, held */
+static DEFINE_HASHTABLE(links_hash, 14); /* live links by function and point, RCU readers */
+static LIST_HEAD(points);		/* all that have or had links, or are left, held */
 static unsigned int nr_points;
+static unsigned int nr_links;		/* live or not */
 
 static void tidy(struct work_struct *work);
 static DECLARE_DELAYED_WORK(tidy_work, tidy);
@@ -42,10 +43,13 @@ static DECLARE_DELAYED_WORK(tidy_work, tidy);
 
 /*
  * As many points as there may be: each is looked at when its file is mapped. A
- * program says where it returns to, so it could make up any number. Beyond this
- * returns are followed by the trampoline.
+ * program says where it returns to, so it could make up any number: each may have a share
+ * of them only. Beyond these returns are followed by the trampoline. So they are beyond
+ * so many links: a point may have one of each function.
  */
 unsigned int retpoint_limit __read_mostly = SZ_128K;
+#define SITES_MAX	SZ_16K		/* in one mm */
+#define LINKS_MAX	SZ_512K
 
 /* ------------------------------------------------------------------ links */
 
@@ -139,6 +143,16 @@ struct return_link *retpoint_link(const struct probepoint *func, const struct pr
 	return found;
 }
 
+/* The worker looks at it from now on, and takes it out in the end. */
+static void leave_to_worker(struct probepoint *point)
+{
+	lockdep_assert_held(&point->file->make_lock);
+	lockdep_assert_held(&links_lock);
+	refcount_inc(&point->refs);
+	list_add_tail(&point->return_node, &points);
+	WRITE_ONCE(nr_points, nr_points + 1);
+}
+
 /* The live link of the two, made if there is none; NULL if it cannot be. */
 static struct return_link *link_to(struct probepoint *func, struct probepoint *point)
 {
@@ -154,10 +168,11 @@ static struct return_link *link_to(struct probepoint *func, struct probepoint *p
 	/* One that is not live may be used again: who looks at it compares. */
 	link = list_first_entry_or_null(&point->links, struct return_link, node);
 	if (!link || link->func) {
-		link = new;
+		link = nr_links < LINKS_MAX ? new : NULL;
 		if (!link)
 			goto unlock;
 		new = NULL;
+		nr_links++;
 		link->point = point;
 		list_add_tail(&link->node, &point->links);
 	}
@@ -167,9 +182,7 @@ static struct return_link *link_to(struct probepoint *func, struct probepoint *p
 	hash_add_rcu(links_hash, &link->hash, link_key(func, point));
 	WRITE_ONCE(point->live_links, point->live_links + 1);
 	if (list_empty(&point->return_node)) {
-		refcount_inc(&point->refs);
-		list_add_tail(&point->return_node, &points);
-		WRITE_ONCE(nr_points, nr_points + 1);
+		leave_to_worker(point);
 		uprobe_stat_inc(UPROBE_STAT_RETURN_POINTS);
 	}
 unlock:
@@ -185,10 +198,18 @@ unlock:
 void retpoint_free_links(struct probepoint *pp)
 {
 	struct return_link *link, *next;
+	unsigned int n = 0;
 
 	WARN_ON_ONCE(pp->live_links || !list_empty(&pp->returns));
-	list_for_each_entry_safe(link, next, &pp->links, node)
+	list_for_each_entry_safe(link, next, &pp->links, node) {
 		kfree_rcu(link, rcu);
+		n++;
+	}
+	if (!n)
+		return;
+	spin_lock(&links_lock);
+	nr_links -= n;
+	spin_unlock(&links_lock);
 }
 
 /* --------------------------------------------------------------- planting */
@@ -242,7 +263,7 @@ static enum outcome plant(struct uprobe_site *entered, struct probepoint *point,
 	mutex_lock(&um->lock);
 	site = site_find(um, ret);
 	if (site && site->pp == point && site_usable(site)) {
-		site->returns = true;
+		site_set_returns(site);
 		/* Its hits call uprobes that do not want this mm; the counter does not. */
 		if (point->ref_ctr_offset && !probepoint_wanted(point, mm))
 			refctr_disown(site);
@@ -285,14 +306,16 @@ static bool has_site(struct uprobe_mm *um, unsigned long vaddr)
 	return has;
 }
 
-/* As long as there are points in it the file's users need not keep it mounted. */
-static void keep_mounted(struct probed_file *pf, struct file *file)
+/*
+ * As long as there are points in it the file's users need not keep it mounted. The caller
+ * does at the moment.
+ */
+static void keep_mounted(struct probed_file *pf)
 {
 	lockdep_assert_held(&pf->make_lock);
 	if (pf->sb)
 		return;
-	/* @file keeps it at the moment. */
-	pf->sb = file_inode(file)->i_sb;
+	pf->sb = pf->inode->i_sb;
 	atomic_inc(&pf->sb->s_active);
 }
 
@@ -306,7 +329,8 @@ static enum outcome make_in(struct uprobe_site *site, struct file *file, loff_t 
 	bool made;
 
 	/* Others may make room. */
-	if (READ_ONCE(nr_points) >= READ_ONCE(retpoint_limit))
+	if (READ_ONCE(nr_points) >= READ_ONCE(retpoint_limit) ||
+	    (READ_ONCE(site->um->nr_returns) >= SITES_MAX && !has_site(site->um, ret)))
 		return NOT_NOW;
 	/* None is planted there, see plant(). */
 	if (inode_is_served(file_inode(file)) && !has_site(site->um, ret))
@@ -323,7 +347,7 @@ static enum outcome make_in(struct uprobe_site *site, struct file *file, loff_t 
 			outcome = UNFIT;
 		goto unlock;
 	}
-	keep_mounted(pf, file);
+	keep_mounted(pf);
 	link = link_to(site->pp, point);
 	if (link)
 		atomic_inc(&point->sites);
@@ -436,11 +460,19 @@ static bool has_breakpoints(struct probepoint *pp)
 static void kill_links(struct probepoint *point)
 {
 	struct return_link *link;
+	unsigned int n = 0;
 
+	/* None come any more, so that the lock may be given up in between. */
+	lockdep_assert_held(&point->file->make_lock);
 	spin_lock(&links_lock);
 	while (point->live_links) {
 		link = list_last_entry(&point->links, struct return_link, node);
 		kill_link(link);
+		if (!(++n % 64)) {
+			spin_unlock(&links_lock);
+			cond_resched();
+			spin_lock(&links_lock);
+		}
 	}
 	spin_unlock(&links_lock);
 }
@@ -449,7 +481,7 @@ static void kill_links(struct probepoint *point)
 static bool tidy_point(struct probepoint *pp)
 {
 	struct probed_file *file = pp->file;
-	bool again;
+	bool again, gone;
 
 	if (retpoint_is(pp) && (atomic_read(&pp->sites) || !list_empty(&pp->uprobes)))
 		return false;
@@ -463,11 +495,13 @@ static bool tidy_point(struct probepoint *pp)
 		kill_links(pp);
 	if (!retpoint_is(pp)) {
 		mutex_unlock(&file->make_lock);
-		remove_everywhere(&pp, 1);
+		remove_where_free(pp);
 		mutex_lock(&file->make_lock);
 	}
+	/* With uprobes it will be hidden when they go. */
+	gone = !pp->left || !list_empty(&pp->uprobes);
 	/* Unless a function has returned to it meanwhile. */
-	if (!retpoint_is(pp)) {
+	if (!retpoint_is(pp) && gone) {
 		if (list_empty(&pp->uprobes))
 			probepoint_hide(pp);
 		spin_lock(&links_lock);
@@ -477,7 +511,7 @@ static bool tidy_point(struct probepoint *pp)
 		probepoint_put(pp);
 	}
 	/* A process that is about to end may still map it. */
-	again = retpoint_is(pp) && list_empty(&pp->uprobes) && !atomic_read(&pp->sites);
+	again = retpoint_is(pp) ? list_empty(&pp->uprobes) && !atomic_read(&pp->sites) : !gone;
 	probed_file_retire_idle(file);
 	mutex_unlock(&file->make_lock);
 	mutex_unlock(&file->lock);
@@ -514,6 +548,21 @@ static void tidy(struct work_struct *work)
 		queue_delayed_work(system_unbound_wq, &tidy_work, delay);
 	/* At once if somebody was just about to let go of the file. */
 	delay = again ? min(2 * delay, TIDY_AGAIN_MAX) : 1;
+}
+
+/**
+ * retpoint_take_over - have the worker take out a probepoint that nobody wants any more
+ * @pp: without uprobes, with breakpoints left; make_lock of its file held. The caller keeps
+ *	the file mounted
+ */
+void retpoint_take_over(struct probepoint *pp)
+{
+	keep_mounted(pp->file);
+	spin_lock(&links_lock);
+	if (list_empty(&pp->return_node))
+		leave_to_worker(pp);
+	spin_unlock(&links_lock);
+	retpoint_tidy_later();
 }
 
 /**

@@ -376,6 +376,16 @@ bool returns_note(struct uprobe_mm *um, struct uprobe_thread *t, struct pending_
 	return returns_note_among(um, t, p, false);
 }
 
+/*
+ * Of the notes of other threads at one place in its stack: which does a vfork() child return
+ * by? By its parent's, or that of its parent's parent if that has none: those who wait for
+ * their children were made one after the other.
+ */
+static bool is_nearer(const struct pending_return *p, const struct pending_return *than)
+{
+	return !than || p->vfork > than->vfork;
+}
+
 /**
  * returns_find - where the function returns to whose return was noted last at a stack address
  * @table: of the mm
@@ -395,9 +405,10 @@ unsigned long returns_find(struct return_table *table, struct uprobe_thread *t,
 
 	spin_lock(&b->lock);
 	for (p = *first_at(b, slot); p && p->slot == slot; p = p->next) {
-		if (p->trampoline != trampoline || (p->vfork && p->vfork != t->vfork))
+		if (p->trampoline != trampoline || (p->vfork && !t->vfork))
 			continue;
-		if (!found || (found->vfork != t->vfork && p->vfork == t->vfork))
+		if (!found || (found->vfork != t->vfork &&
+			       (p->vfork == t->vfork || is_nearer(p, found))))
 			found = p;
 	}
 	/* Another thread may return by it as soon as the lock is given back. */
@@ -419,9 +430,13 @@ static struct pending_return *copy_for_child(struct uprobe_mm *um, struct return
 					     bool trampoline)
 {
 	struct pending_return *p, *copy, *list = NULL, **tail = &list;
+	const struct pending_return *nearest = NULL;
 
+	for (p = b->first; p && p->slot <= after; p = p->next)
+		if (returns_now(p, after, ret, trampoline) && is_nearer(p, nearest))
+			nearest = p;
 	for (p = b->first; p && p->slot <= after; p = p->next) {
-		if (p->vfork || !returns_now(p, after, ret, trampoline))
+		if (!returns_now(p, after, ret, trampoline) || p->vfork != nearest->vfork)
 			continue;
 		copy = kmemdup(p, sizeof(*p), GFP_NOWAIT);
 		if (!copy) {

@@ -91,7 +91,6 @@ void uprobe_mm_put(struct uprobe_mm *um)
 	mutex_lock(&all_lock);
 	list_del(&um->all);
 	mutex_unlock(&all_lock);
-	rhashtable_destroy(&um->table);
 	xa_destroy(&um->foreign);
 	mmdrop(um->mm);
 	/* uprobe_munmap() may be looking at it. */
@@ -198,6 +197,27 @@ void site_set_state(struct uprobe_site *site, enum site_state state)
 }
 
 /**
+ * site_set_returns - functions return to it in this mm
+ * @site: hashed, @site->um->lock held
+ */
+void site_set_returns(struct uprobe_site *site)
+{
+	struct uprobe_mm *um = site->um;
+
+	lockdep_assert_held(&um->lock);
+	if (site->returns)
+		return;
+	site->returns = true;
+	WRITE_ONCE(um->nr_returns, um->nr_returns + 1);
+}
+
+static void leave_probepoint(struct uprobe_site *site)
+{
+	if (atomic_dec_and_test(&site->pp->sites) && retpoint_is(site->pp))
+		retpoint_tidy_later();
+}
+
+/**
  * site_retire - hits do not find it any more; reclaim will free it
  * @site: hashed and barred, @site->um->lock held
  *
@@ -215,8 +235,9 @@ void site_retire(struct uprobe_site *site)
 	spin_lock(&um->index_lock);
 	rb_erase(&site->node, &um->index);
 	spin_unlock(&um->index_lock);
-	if (atomic_dec_and_test(&site->pp->sites) && retpoint_is(site->pp))
-		retpoint_tidy_later();
+	if (site->returns)
+		WRITE_ONCE(um->nr_returns, um->nr_returns - 1);
+	leave_probepoint(site);
 	list_add_tail(&site->dead, &um->dead);
 	reclaim_kick(um);
 }
@@ -233,6 +254,45 @@ void site_free(struct uprobe_site *site)
 	xol_slot_release(site);
 	probepoint_put(site->pp);
 	kfree_rcu(site, rcu);
+}
+
+static void end_site(void *ptr, void *arg)
+{
+	struct uprobe_site *site = ptr;
+
+	if (site->state == SITE_PLANTED)
+		site_set_state(site, SITE_BARRED);
+	leave_probepoint(site);
+	site_free(site);
+}
+
+/**
+ * sites_end - free all sites, and the table, of an mm that ends
+ * @um: the mm's probes, @um->lock held; its mm has no users, so there is no hit in
+ *	progress and no thread that names a site
+ *
+ * Context: may sleep.
+ */
+void sites_end(struct uprobe_mm *um)
+{
+	struct uprobe_site *site, *next;
+
+	lockdep_assert_held(&um->lock);
+	WARN_ON_ONCE(atomic_read(&um->mm->mm_users));
+
+	/* uprobe_munmap() may be looking at it. */
+	spin_lock(&um->index_lock);
+	um->index = RB_ROOT;
+	spin_unlock(&um->index_lock);
+	rhashtable_free_and_destroy(&um->table, end_site, NULL);
+
+	/* Those that were retired before */
+	list_splice_tail_init(&um->dead, &um->aging);
+	list_for_each_entry_safe(site, next, &um->aging, dead) {
+		list_del(&site->dead);
+		site_free(site);
+		cond_resched();
+	}
 }
 
 /**

@@ -271,8 +271,7 @@ static bool same_as_file(struct vm_area_struct *vma, unsigned long vaddr, struct
  *	behind it may have been changed: a thread that came to our int3 would be
  *	lost all the same
  *
- * Return: 0 or -errno, with nothing changed. It is no error if our breakpoint
- * is not there any more.
+ * Return: 0; 1 if our breakpoint is not there any more; or -errno, with nothing changed.
  */
 int text_restore(struct mm_struct *mm, unsigned long vaddr, const struct arch_uprobe *insn)
 {
@@ -284,7 +283,7 @@ int text_restore(struct mm_struct *mm, unsigned long vaddr, const struct arch_up
 	err = look(&tp, mm, vaddr, insn);
 	if (err >= 0 && err != TEXT_PLANTED && err != TEXT_FOREIGN) {
 		text_page_put(&tp);
-		return 0;
+		return 1;
 	}
 	if (err >= 0)
 		err = text_page_get_own(&tp, mm, vaddr);

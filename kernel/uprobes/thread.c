@@ -174,16 +174,19 @@ void uprobe_free_utask(struct task_struct *t)
 	uprobe_mm_put(um);
 }
 
-/* A child by vfork() runs on its parent's stack: what it notes is its own. */
-static void vforked(struct task_struct *t)
+/*
+ * A child by vfork() runs on its parent's stack: what it notes is its own, and what it
+ * returns by a copy of its parent's. Returns false if there is no memory to know that.
+ */
+static bool vforked(struct uprobe_mm *um, struct task_struct *t)
 {
-	struct uprobe_mm *um = uprobe_mm_of(t->mm);
-	struct uprobe_thread *child = um ? make_thread(um, t) : NULL;
+	struct uprobe_thread *child = make_thread(um, t);
 
 	if (!child)
-		return;
+		return false;
 	child->vfork = child->id;
 	t->utask = &child->pub;
+	return true;
 }
 
 /**
@@ -206,12 +209,12 @@ void uprobe_copy_process(struct task_struct *t, unsigned long flags)
 		arch_uprobe_fork(&parent->arch, t);
 	if (!current->mm || !t->mm || !test_bit(MMF_HAS_UPROBES, &current->mm->flags))
 		return;
+	from = uprobe_mm_of(current->mm);
 	if (current->mm == t->mm) {
-		if (flags & CLONE_VFORK)
-			vforked(t);
+		if ((flags & CLONE_VFORK) && from && !vforked(from, t))
+			goto lost;
 		return;
 	}
-	from = uprobe_mm_of(current->mm);
 	if (!from || !returns_any(from))
 		return;
 

@@ -216,14 +216,18 @@ static int map_area(struct mm_struct *mm, struct file *file, unsigned long at,
 		    unsigned long *vaddr)
 {
 	unsigned long addr = at ?: area_place(mm), unused;
+	/* mlockall(MCL_FUTURE) is about what the program maps. */
+	unsigned long locked = mm->def_flags & VM_LOCKED_MASK;
 	struct vm_area_struct *vma;
 
 	mmap_assert_write_locked(mm);
 	if (IS_ERR_VALUE(addr))
 		return addr;
+	mm->def_flags &= ~locked;
 	addr = do_mmap(file, addr, area_bytes(), PROT_READ | PROT_EXEC,
 		       MAP_PRIVATE | MAP_FIXED_NOREPLACE,
 		       VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP, 0, &unused, NULL);
+	mm->def_flags |= locked;
 	if (IS_ERR_VALUE(addr))
 		return addr;
 	vma = vma_lookup(mm, addr);
@@ -304,6 +308,51 @@ void xol_area_free(struct uprobe_mm *um)
 	area->file = NULL;
 }
 
+/* madvise() splits it where it is told about a part of it, which no seal keeps off. */
+static void change_area(struct uprobe_mm *um, unsigned long vaddr, vm_flags_t set,
+			vm_flags_t clear)
+{
+	VMA_ITERATOR(vmi, um->mm, vaddr);
+	struct vm_area_struct *vma;
+
+	mmap_assert_write_locked(um->mm);
+	for_each_vma_range(vmi, vma, vaddr + area_bytes())
+		if (vma->vm_file == um->area.file)
+			vm_flags_mod(vma, set, clear);
+}
+
+#ifdef VM_SEALED
+
+/* All that is mapped there is the area. */
+static bool unmap_area(struct uprobe_mm *um, unsigned long vaddr)
+{
+	change_area(um, vaddr, 0, VM_SEALED);
+	if (!do_munmap(um->mm, vaddr, area_bytes(), NULL))
+		return true;
+	change_area(um, vaddr, VM_SEALED, 0);
+	return false;
+}
+
+#else
+
+/* What the program has mapped there in place of it stays: see xol_area_intact(). */
+static bool unmap_area(struct uprobe_mm *um, unsigned long vaddr)
+{
+	unsigned long end = vaddr + area_bytes(), start;
+	struct vm_area_struct *vma;
+
+	while ((vma = find_vma_intersection(um->mm, vaddr, end))) {
+		start = vma->vm_start;
+		vaddr = vma->vm_end;
+		if (vma->vm_file == um->area.file &&
+		    do_munmap(um->mm, start, vaddr - start, NULL))
+			return false;
+	}
+	return true;
+}
+
+#endif
+
 /**
  * xol_area_drop - unmap the area if it is of no use any more
  * @um: its mm has users, mmap_lock held for writing; @um->lock held
@@ -314,11 +363,9 @@ void xol_area_free(struct uprobe_mm *um)
 bool xol_area_drop(struct uprobe_mm *um)
 {
 	struct xol_area *area = &um->area;
-	struct mm_struct *mm = um->mm;
-	struct vm_area_struct *vma;
 	unsigned long vaddr;
 
-	mmap_assert_write_locked(mm);
+	mmap_assert_write_locked(um->mm);
 	lockdep_assert_held(&um->lock);
 
 	vaddr = area->vaddr;
@@ -328,7 +375,7 @@ bool xol_area_drop(struct uprobe_mm *um)
 		return false;
 	WRITE_ONCE(area->vaddr, 0);
 	/*
-	 * Pairs with uretprobe_enter(), which counts itself as pending before it
+	 * Pairs with enter_by_trampoline(), which counts itself as pending before it
 	 * reads the address.
 	 */
 	smp_mb();
@@ -337,18 +384,9 @@ bool xol_area_drop(struct uprobe_mm *um)
 		return false;
 	}
 
-	vma = vma_lookup(mm, vaddr);
-	if (vma && vma->vm_file == area->file) {
-#ifdef VM_SEALED
-		vm_flags_clear(vma, VM_SEALED);
-#endif
-		if (do_munmap(mm, vma->vm_start, vma->vm_end - vma->vm_start, NULL)) {
-#ifdef VM_SEALED
-			vm_flags_set(vma, VM_SEALED);
-#endif
-			WRITE_ONCE(area->vaddr, vaddr);
-			return false;
-		}
+	if (!unmap_area(um, vaddr)) {
+		WRITE_ONCE(area->vaddr, vaddr);
+		return false;
 	}
 	xol_area_free(um);
 	return true;
@@ -362,12 +400,8 @@ bool xol_area_drop(struct uprobe_mm *um)
  */
 void xol_area_keep_private(struct uprobe_mm *um)
 {
-	struct vm_area_struct *vma;
-
-	mmap_assert_write_locked(um->mm);
-	vma = um->area.vaddr ? vma_lookup(um->mm, um->area.vaddr) : NULL;
-	if (vma && vma->vm_file == um->area.file)
-		vm_flags_set(vma, VM_DONTCOPY | VM_DONTDUMP);
+	if (um->area.vaddr)
+		change_area(um, um->area.vaddr, VM_DONTCOPY | VM_DONTDUMP, 0);
 }
 
 #ifndef VM_SEALED

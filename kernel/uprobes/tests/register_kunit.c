@@ -193,6 +193,38 @@ static void file_is_read_again(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, u->pp->insn[mode].insn, other, sizeof(other));
 }
 
+/* A hit elsewhere may stand on what a handler has unregistered. */
+static void unregistered_by_a_handler(struct kunit *test)
+{
+	struct file *file = uprobe_test_file(test);
+	struct uprobe *u = uprobe_test_probe(test, file, AT_NOP);
+	struct uprobe_thread *t;
+	int idx;
+
+	uprobe_test_map_text(test, file);
+	t = uprobe_thread_get(uprobe_test_um(test));
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	uprobe_test_register(test, u);
+
+	idx = srcu_read_lock(&uprobes_srcu);
+	t->in_handler = true;
+	unregister_uprobe(u);
+	u->offset = AT_STEP;
+	KUNIT_EXPECT_EQ(test, register_uprobe(u), -EBUSY);
+	t->in_handler = false;
+	srcu_read_unlock(&uprobes_srcu, idx);
+
+	/* Who is no handler waits: to register it, and to know that it is out of use. */
+	uprobe_test_register(test, u);
+	KUNIT_EXPECT_EQ(test, u->pp->offset, AT_STEP);
+	t->in_handler = true;
+	unregister_uprobe(u);
+	t->in_handler = false;
+	KUNIT_EXPECT_TRUE(test, u->leaving);
+	unregister_uprobe(u);
+	KUNIT_EXPECT_TRUE(test, poll_state_synchronize_srcu(&uprobes_srcu, u->grace));
+}
+
 /* ------------------------------------------------------- kinds of files */
 
 static void directory(struct kunit *test)
@@ -619,6 +651,7 @@ static struct kunit_case register_cases[] = {
 	KUNIT_CASE(nothing_to_unregister),
 	KUNIT_CASE(ref_counter_must_agree),
 	KUNIT_CASE(file_is_read_again),
+	KUNIT_CASE(unregistered_by_a_handler),
 	KUNIT_CASE(directory),
 	KUNIT_CASE(no_such_path),
 	KUNIT_CASE(pipe),
