@@ -171,14 +171,19 @@ static inline void file_id(int fd, char *id, size_t size)
 /* How many probes of the file have which strategy */
 static inline void print_strategies(int file)
 {
-	char id[64], line[512], of[64], strategy[24];
+	char id[64], line[512], *of, *word;
 	struct words w = { };
 	FILE *f = fopen(DEBUGFS "/uprobes/list", "re");
 
 	file_id(file, id, sizeof(id));
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%63s %*s %*s %23s", of, strategy) == 2 && !strcmp(of, id))
-			words_add(&w, strategy);
+	/* Not sscanf(): there may be hundreds of thousands. */
+	while (f && fgets(line, sizeof(line), f)) {
+		word = line;
+		of = strsep(&word, " ");
+		if (strcmp(of, id) || !strsep(&word, " ") || !strsep(&word, " ") || !word)
+			continue;
+		words_add(&w, strsep(&word, " "));
+	}
 	if (f)
 		fclose(f);
 	words_print(&w, "strategies");

@@ -18,21 +18,22 @@ static const struct job preparation[] = {
 	{ { "sh", "-c", "gzip -c text >text.gz; bzip2 -c text >text.bz2; tar cf archive text" } },
 };
 
-/* Each exec of busybox takes time: all of its text gets breakpoints. */
+/*
+ * Each exec of busybox takes time, as all of its text gets breakpoints: what the shell
+ * has not to execute anew is run together.
+ */
 static const struct job busybox_jobs[] = {
 	{ { "sha256sum", "text", "numbers" } },
-	{ { "md5sum", "text", "numbers" } },
+	{ { "sh", "-c",
+	    "md5sum text numbers; sort -k2 -n numbers; find . -type f -name '*e*'\n"
+	    "awk '{ n[$1 % 3] += $2 } END { for (i in n) print i, n[i] / 7 }' numbers\n"
+	    "awk '{ s = s substr($3, 2, 3); gsub(/9/, \"n\", s) } END { print toupper(s) }'"
+	  }, "numbers" },
 	{ { "gzip", "-c" }, "text" },
 	{ { "gunzip", "-c", "text.gz" } },
 	{ { "bunzip2", "-c", "text.bz2" } },
-	{ { "awk", "{ n[$1 % 3] += $2 } END { for (i in n) printf \"%d %.4f\\n\", i, n[i] / 7 }",
-	    "numbers" } },
-	{ { "awk", "{ s = s substr($3, 2, 3); gsub(/9/, \"n\", s) } END { print toupper(s) }",
-	    "numbers" } },
-	{ { "sort", "-k2", "-n", "numbers" } },
 	{ { "sed", "-n", "s/\\([a-z]*\\) \\([a-z]*\\)/\\2 \\1/gp;/^t/{N;P;D}", "text" } },
 	{ { "grep", "-n", "-E", "(qu|th)[a-z]+ (b|d)", "text" } },
-	{ { "find", ".", "-type", "f", "-name", "*e*" } },
 	{ { "tar", "tvf", "archive" } },
 	{ { "od", "-c", "text" } },
 	{ { "bc", "-l" }, "sums" },
@@ -40,22 +41,22 @@ static const struct job busybox_jobs[] = {
 	{ { "diff", "-u", "text", "numbers" } },
 	{ { "ed", "text" }, "edits" },
 	{ { "factor", "360", "97", "1234567" } },
-	/* Pipes, forks, subshells; the programs that are named here are not executed anew. */
-	{ { "sh", "-c", "seq 1 20 | while read a; do echo $((a * a % 13)); done | sort -n" } },
-	{ { "sh", "-c", "f() { [ $1 = 1 ] && echo 1 || echo $(($1 * $(f $(($1 - 1))))); }; f 4" } },
-	{ { "sh", "-c", "for i in 1 2; do (exit $i); echo $?; done; (kill -SEGV $$)" } },
-	{ { "sh", "-c", "trap 'echo caught' USR1; kill -USR1 $$; read a b; echo $b" },
-	  "numbers" },
-	/* And one of each kind that is */
+	/* Pipes, forks, subshells, signals */
+	{ { "sh", "-c",
+	    "seq 1 20 | while read a; do echo $((a * a % 13)); done | sort -n\n"
+	    "f() { [ $1 = 1 ] && echo 1 || echo $(($1 * $(f $(($1 - 1))))); }; f 4\n"
+	    "trap 'echo caught' USR1; kill -USR1 $$; read a b; echo $b\n"
+	    "for i in 1 2; do (exit $i); echo $?; done; (kill -SEGV $$)" }, "numbers" },
+	/* And one of each kind that is executed anew */
 	{ { "sh", "-c", "tr a-z A-Z <text | head -n 2; cat <<-end\n\t$(echo in)\n\tend\n" } },
 };
 
 #define BASH(script)	{ { "bash", "-c", script } }
 
 static const struct job libc_jobs[] = {
-	BASH("for ((i = 0; i < 9; i++)); do a[i]=$((i * i)); done; printf '%s ' ${a[@]}"),
-	BASH("[[ abc123 =~ ([a-z]+)([0-9]+) ]] && echo ${BASH_REMATCH[2]} $(echo sub); exit 4"),
-	BASH("printf '%.3f %x %q\n' 2.5 255 'a b'; trap 'echo caught' USR1; kill -USR1 $$"),
+	BASH("for ((i = 0; i < 9; i++)); do a[i]=$((i * i)); done; printf '%s ' ${a[@]}\n"
+	     "printf '%.3f %x %q\n' 2.5 255 'a b'; trap 'echo caught' USR1; kill -USR1 $$\n"
+	     "[[ abc123 =~ ([a-z]+)([0-9]+) ]] && echo ${BASH_REMATCH[2]} $(echo sub); exit 4"),
 	BASH("echo one | { read x; echo got $x; }; (exit 3); echo $?; kill -KILL $$"),
 	{ { "mawk", "{ n[$1 % 3] += $2 } END { for (i in n) print i, n[i], sin(i), exp(i) }",
 	    "numbers" } },

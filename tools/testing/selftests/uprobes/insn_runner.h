@@ -22,7 +22,8 @@
 #define CELL		512UL	/* text of one instruction */
 #define CELL_INSN	200
 #define CELL_TARGET	400	/* for branches; all of the rest is hlt */
-#define FAR_AWAY	0x28000000UL
+/* No sum of it and LIST_DATA, or of their multiples, is where a heap may be. */
+#define FAR_AWAY	0x40000000UL
 
 #define DATA_LOW	0x800	/* what operands are aimed at */
 #define DATA_HIGH	0x2c00

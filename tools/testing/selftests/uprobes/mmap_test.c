@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 
 FIXTURE(text) {
@@ -256,6 +257,32 @@ TEST_F(area, advice)
 		TH_LOG("MADV_DOFORK made the area be inherited");
 }
 
+/* The mapping is split by that: no part of it may be inherited, or stay behind. */
+TEST_F(area, advice_on_a_part)
+{
+	uint8_t *second = (uint8_t *)self->m.start + PAGE;
+	struct map m;
+	pid_t pid;
+
+	madvise(second, PAGE, MADV_RANDOM);
+	ASSERT_TRUE(map_at(second, &m));
+	EXPECT_EQ((unsigned long)second, m.start)
+		TH_LOG("it was not split: nothing is tested");
+	madvise(second, PAGE, MADV_DOFORK);
+	madvise(second + PAGE, self->m.end - (unsigned long)second - PAGE, MADV_DOFORK);
+	EXPECT_EQ(1, gen_call(self->text, 0));
+
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		if (xol_map(0, &m))
+			_exit(1);
+		_exit(gen_call(self->text, 0) == 1 ? 0 : 2);
+	}
+	EXPECT_EQ(0, child_status(pid))
+		TH_LOG("a part of the area was inherited");
+}
+
 /*
  * The program jumps into the area, where it has no business. Not to the address at the
  * end of a slot, which is any instruction: QEMU does not survive each of them.
@@ -303,6 +330,37 @@ TEST_F(area, not_inherited)
 		_exit(0);
 	}
 	EXPECT_EQ(0, child_status(pid));
+}
+
+/* What is mapped later is to be locked, and there is no room for so much. */
+TEST_F(text, area_beside_locked_memory)
+{
+	struct rlimit limit = { 65536, 65536 };
+	pid_t pid;
+
+	ATTACH(&self->slot, GEN_SLOT);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		struct map m;
+
+		if (setrlimit(RLIMIT_MEMLOCK, &limit) || setresuid(65534, 65534, 65534))
+			_exit(1);
+		if (mlockall(MCL_FUTURE))
+			_exit(2);
+		/* Does it matter? */
+		if (mmap(NULL, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+		    MAP_FAILED)
+			_exit(3);
+		if (gen_call(self->text, 0) != 1)
+			_exit(4);
+		if (!xol_map(0, &m))
+			_exit(5);
+		_exit(mmap(NULL, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+		      MAP_FAILED ? 0 : 6);
+	}
+	EXPECT_EQ(0, child_status(pid));
+	EXPECT_EQ(1, probe_hits(&self->slot));
 }
 
 /* ---- the text ---- */

@@ -407,6 +407,105 @@ TEST(probes_come_and_go)
 	free(r);
 }
 
+/* ---- a child by vfork() that makes another one ---- */
+
+/*
+ * Return twice, with the return address in a register meanwhile, as libc's does: the child
+ * uses that stack. The second is called from wherever it is copied to.
+ */
+pid_t own_vfork(void);
+extern const uint8_t calls_vfork[], calls_vfork_end[];
+
+asm("	.text\n"
+	"	.globl own_vfork\n"
+	"	.type own_vfork, @function\n"
+#ifdef __x86_64__
+	"own_vfork:	nop\n"
+	"	pop	%rdi\n"
+	"	mov	$58, %eax\n"
+	"	syscall\n"
+	"	push	%rdi\n"
+	"	ret\n"
+	"calls_vfork:	pop	%rsi\n"
+	"	movabs	$own_vfork, %rax\n"
+	"	call	*%rax\n"
+	"	push	%rsi\n"
+#else
+	"own_vfork:	nop\n"
+	"	pop	%edx\n"
+	"	mov	$190, %eax\n"
+	"	int	$0x80\n"
+	"	push	%edx\n"
+	"	ret\n"
+	"calls_vfork:	pop	%ecx\n"
+	"	mov	$own_vfork, %eax\n"
+	"	call	*%eax\n"
+	"	push	%ecx\n"
+#endif
+	"	ret\n"
+	"calls_vfork_end:\n"
+#ifdef __x86_64__
+	"make_child:	jmp	*vfork_by(%rip)\n");
+#else
+	"make_child:	jmp	*vfork_by\n");
+#endif
+
+pid_t make_child(void) __attribute__((returns_twice));
+pid_t (*vfork_by)(void);
+
+/* Three generations, of which two return from it as children. */
+static int vforks_in_a_vfork(void)
+{
+	volatile pid_t pid;
+
+	pid = make_child();
+	if (!pid) {
+		pid = make_child();
+		if (!pid) {
+			pid = make_child();
+			if (!pid)
+				_exit(5);
+			_exit(child_status(pid) + 10);
+		}
+		_exit(child_status(pid) + 20);
+	}
+	return child_status(pid);
+}
+
+static void check_vforks(struct __test_metadata *_metadata, pid_t (*by)(void))
+{
+	struct probe returns = { };
+	pid_t pid;
+
+	vfork_by = by;
+	EXPECT_EQ(35, vforks_in_a_vfork());
+	ASSERT_EQ(0, probe_addr_all(&returns, own_vfork, PROBE_RET));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		_exit(vforks_in_a_vfork());
+	EXPECT_EQ(35, child_status(pid));
+	/* Each of three calls returns twice. */
+	EXPECT_EQ(6, probe_hits(&returns));
+	probe_close(&returns);
+}
+
+TEST(vfork_in_a_vfork)
+{
+	check_vforks(_metadata, own_vfork);
+}
+
+TEST(vfork_in_a_vfork_by_the_trampoline)
+{
+	void *copy = mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_NE(MAP_FAILED, copy);
+	memcpy(copy, calls_vfork, calls_vfork_end - calls_vfork);
+	check_vforks(_metadata, copy);
+	munmap(copy, PAGE);
+}
+
 int main(int argc, char **argv)
 {
 	return return_test_main(argc, argv);

@@ -262,7 +262,7 @@ TEST_F(rseq, every_instruction)
 		for (unsigned int way = 0; way < 4; way++) {
 			ASSERT_EQ(0, write_text(AVOID, 0, "%u\n", ways[way].avoid));
 			probe_sequences(_metadata, self, sequences[k], COUNTERS);
-			o = race(k, 2);
+			o = race(k, 1);
 			check(_metadata, ways[way].name, k, o);
 			EXPECT_LT(0, o.aborted);
 			EXPECT_EQ(0, bulk_hits(&self->bulk));
@@ -317,7 +317,7 @@ TEST_F(rseq, membarrier)
 	stop = 0;
 	allowed.n = 1;
 	ASSERT_EQ(0, pthread_create(&thread, NULL, work_flagged, &o));
-	for (double end = seconds_now() + 5; seconds_now() < end; rounds++) {
+	for (double end = seconds_now() + 3; seconds_now() < end; rounds++) {
 		usleep(100);
 		allowed.n = 0;
 		ASSERT_EQ(0, syscall(SYS_membarrier,
@@ -372,7 +372,7 @@ TEST_F(rseq, sleeping_handlers)
 			snprintf(args, sizeof(args), "run=nap path=%s offsets=%s", w.path, offsets);
 			ASSERT_EQ(0, syscall(SYS_finit_module, fd, args, 0))
 				TH_LOG("%s: %s", args, strerror(errno));
-			o = race(k, 2);
+			o = race(k, 1);
 			check(_metadata, ways[way].name, k, o);
 			EXPECT_LT(0, o.aborted);
 			ASSERT_EQ(0, syscall(SYS_delete_module, "uprobe_test", 0));

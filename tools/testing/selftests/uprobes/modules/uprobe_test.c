@@ -388,28 +388,36 @@ static int nap_begin(void)
 static atomic_t turn;
 
 /*
- * offsets: an instruction, and another one. The handler of the first registers
- * the second, the next time takes it out again, and at its tenth call itself.
+ * offsets: an instruction, and another one. The handler of the first registers a probe
+ * at the second, the next time takes it out again, and at its tenth call itself. Neither
+ * can be registered again while this runs.
  */
 static int reenter_entry(struct uprobe *u, struct pt_regs *regs)
 {
 	int n = atomic_inc_return(&turn);
+	struct uprobe *other = &probes[(n + 1) / 2];
 
 	count(index_of(u));
-	if (n % 2)
-		say(register_uprobe(&probes[1]));
-	else
-		unregister_uprobe(&probes[1]);
-	if (n == 10)
+	if (n % 2) {
+		say(register_uprobe(other));
+		return 0;
+	}
+	unregister_uprobe(other);
+	say(register_uprobe(other) == -EBUSY ? 0 : 1);
+	if (n == 10) {
 		unregister_uprobe(u);
+		say(register_uprobe(u) == -EBUSY ? 0 : 1);
+	}
 	return 0;
 }
 
 static int reenter_begin(void)
 {
 	struct uprobe *u = prepare(0);
+	unsigned int i;
 
-	prepare(1);
+	for (i = 1; i <= 5; i++)
+		prepare(i)->offset = offsets[1];
 	u->handler = reenter_entry;
 	say(register_uprobe(u));
 	return 0;
