@@ -9,14 +9,15 @@
 # NAME: of the run, a folder under out/results. FOLDER: where bzImage and
 # the disk are. Settings: IMAGE (the disk, tests.img), CPU, SMP, MEM, LIMIT (seconds for the machine),
 # EACH (seconds for one program), TESTS (patterns, see init.c), APPEND (kernel
-# command line), DISK (a root file system), MACHINE (more arguments for QEMU).
+# command line), DISK (a root file system), MACHINE (more arguments for QEMU), THREADS (of
+# QEMU for all CPUs: single, see check.sh). QEMU= in the environment is another one.
 #
 # True only if init's verdict came, the log is clean and the machine switched
 # itself off. Else it says what is wrong, in one line, and returns false. The
 # results of the programs are for scripts/results.py to count.
 boot() {
 	local name=$1 folder=$2 IMAGE=tests.img CPU=max SMP=2 MEM=1G LIMIT=900 EACH=300 TESTS='*' APPEND='' \
-		DISK='' MACHINE='' setting args dir pid start=$SECONDS
+		DISK='' MACHINE='' THREADS='' setting args dir pid start=$SECONDS
 	shift 2
 	for setting in "$@"; do
 		local "$setting"
@@ -27,7 +28,7 @@ boot() {
 	need_packages qemu-system-x86
 	truncate -s 128M "$dir/swap.img"
 	# shellcheck disable=SC2054 # QEMU's commas
-	args=(-machine q35 -accel tcg -cpu "$CPU" -smp "$SMP" -m "$MEM" -no-reboot
+	args=(-machine q35 -accel "tcg${THREADS:+,thread=$THREADS}" -cpu "$CPU" -smp "$SMP" -m "$MEM" -no-reboot
 		-display none -monitor none -nic none -vga none
 		-serial "file:$dir/console.log"
 		-kernel "$folder/bzImage"
@@ -53,7 +54,7 @@ oops=panic kasan.fault=panic softlockup_panic=1 hung_task_panic=1 random.trust_c
 TESTS=$TESTS LIMIT=$EACH $APPEND")
 
 	say "booting $name ($CPU, $SMP CPU; results: ${dir#"$TOP"/})"
-	qemu-system-x86_64 "${args[@]}" >"$dir/qemu.log" 2>&1 &
+	"${QEMU:-qemu-system-x86_64}" "${args[@]}" >"$dir/qemu.log" 2>&1 &
 	pid=$!
 	while kill -0 "$pid" 2>/dev/null; do
 		if [ $((SECONDS - start)) -ge "$LIMIT" ]; then
