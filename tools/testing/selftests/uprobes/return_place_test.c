@@ -524,6 +524,71 @@ static const struct scenario entered_scenario __attribute__((used, section("scen
 	"entered_without_a_call", entered_without_a_call
 };
 
+/*
+ * A program that returns to ever more places: it has its share of return points, and
+ * what is beyond goes by the trampoline. All of it is reported.
+ */
+#define SHARE		16384
+#define CALLERS		(SHARE + 500)
+#define CALLER_SIZE	8
+#define FIRST_CALLER	64
+
+static bool callers_make(struct codefile *file)
+{
+	size_t size = FIRST_CALLER + CALLERS * CALLER_SIZE;
+	uint8_t *image = malloc(size), *at;
+	int32_t rel;
+	bool made;
+
+	if (!image)
+		return false;
+	memset(image, 0xcc, size);
+	image[0] = 0x90;				/* the function: nop, ret */
+	image[1] = 0xc3;
+	for (int i = 0; i < CALLERS; i++) {
+		at = image + FIRST_CALLER + i * CALLER_SIZE;
+		rel = image - (at + 5);
+		at[0] = 0xe8;				/* call */
+		memcpy(at + 1, &rel, sizeof(rel));
+		at[5] = 0xc3;
+	}
+	made = !codefile_make(file, image, size);
+	free(image);
+	return made;
+}
+
+TEST(more_places_than_its_share)
+{
+	long points = debugfs_stat("return_points");
+	struct probe returns = { };
+	struct codefile file;
+	uint8_t *text;
+	pid_t pid;
+
+	ASSERT_LE(0, points);
+	ASSERT_TRUE(callers_make(&file));
+	text = codefile_map(&file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
+	ASSERT_NE(MAP_FAILED, text);
+	ASSERT_EQ(0, probe_all(&returns, file.path, 0, PROBE_RET));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		struct map m;
+
+		for (int round = 0; round < 2; round++)
+			for (int i = 0; i < CALLERS; i++)
+				((void (*)(void))(text + FIRST_CALLER + i * CALLER_SIZE))();
+		/* The trampoline is there. */
+		_exit(xol_map(0, &m) ? 0 : 1);
+	}
+	EXPECT_EQ(0, child_status(pid));
+	EXPECT_EQ(2 * CALLERS, probe_hits(&returns));
+	points = debugfs_stat("return_points") - points;
+	EXPECT_EQ(SHARE, points);
+	probe_close(&returns);
+	codefile_drop(&file);
+}
+
 /* What is found in place of a return address is left as it is. */
 TEST(no_functions)
 {
