@@ -36,7 +36,7 @@ what=$1
 only_one check
 PICK=${TESTS:-64/*,32/*}
 # What takes long in 32 bit, and is the same on both processors, the second one runs;
-# every_insn a machine of its own, so that the two ways take the same time.
+# every_insn a machine of its own: it needs neither KUnit nor company.
 [ -n "$SUFFIX" ] || PICK=${TESTS:-64/[!e]*,32/[!rs]*,32/re[fg]*,32/step*,32/syscall_32*}
 # The debug kernel takes three times as long.
 usual=1800
@@ -70,6 +70,10 @@ results_of() {
 first_machine() {
 	machine max "$base" CPU=max,vendor=GenuineIntel MEM=2G TESTS="$PICK" LIMIT="$LIMIT" EACH=600 \
 		APPEND=kunit.enable=1 THREADS=single
+	if [ -z "$SUFFIX" ] && [ -z "${TESTS:-}" ]; then
+		machine programs "$base" CPU=max,vendor=GenuineIntel MEM=2G TESTS=64/every_insn_test \
+			LIMIT="$LIMIT" EACH=600 APPEND=kunit.enable=0 THREADS=single
+	fi
 }
 
 other_machines() {
@@ -78,8 +82,6 @@ other_machines() {
 	if [ -z "$SUFFIX" ] && [ -z "${TESTS:-}" ]; then
 		machine few-slots "$base" "TESTS=64/slots*,64/step*,64/race*,64/boost*,64/rip*,32/step*" \
 			LIMIT="$LIMIT" APPEND="kunit.enable=0 uprobes.xol_slots=6" THREADS=single
-		machine programs "$base" CPU=max,vendor=GenuineIntel MEM=2G TESTS=64/every_insn_test \
-			LIMIT="$LIMIT" EACH=600 APPEND=kunit.enable=0 THREADS=single
 		machine clients "$base" DISK="$OUT/debian.img" TESTS=guest/clients.sh,guest/returns.sh \
 			EACH=600 THREADS=single
 	fi
