@@ -9,6 +9,7 @@
  * the end of a boosted copy, its way back is not open this time, or a debugger
  * wants a stop at each branch, of which that way is none.
  */
+#include <linux/bits.h>
 #include <linux/cpufeature.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>

@@ -328,6 +328,15 @@ static inline void pagefault_enable(void) { }
 static inline void pagefault_out_of_memory(void) { }
 static inline void user_access_end(void) { }
 
+static inline bool task_work_pending(struct task_struct *task)
+{
+	return false;
+}
+
+static inline void cond_resched(void) { }
+static inline void migrate_disable(void) { }
+static inline void migrate_enable(void) { }
+
 static inline bool signal_pending(struct task_struct *task)
 {
 	return false;
@@ -359,6 +368,8 @@ static inline int vma_pkey(const struct vm_area_struct *vma)
 #define VM_FAULT_RETRY		0x400
 #define VM_FAULT_COMPLETED	0x4000
 #define VM_FAULT_ERROR		0x73
+#define VM_FAULT_GET_HINDEX(fault)	((fault) >> 16 & 0xf)
+#define hstate_index_to_shift(index)	(PAGE_SHIFT + (index))
 
 /* What is in the block has been mapped from the beginning. */
 static inline vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long addr,
