@@ -199,8 +199,8 @@ unsigned long hits_sum(const struct probepoint *pp);
  *	Hits wait for it, but not where somebody may wait for the file with it held:
  *	see inode_is_served()
  * @points_lock: covers @points
- * @points: probepoints that have uprobes, or to which functions return, by offset;
- *	changed with @make_lock held as well
+ * @points: probepoints that have uprobes, or to which functions return, or that are
+ *	@left, by offset; changed with @make_lock held as well
  * @code_bits: 32 or 64, by its ELF header; 0 while none has been seen
  *	(@make_lock)
  * @sb: kept mounted while there are probepoints whose users do not keep it
