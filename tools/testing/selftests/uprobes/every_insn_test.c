@@ -105,8 +105,32 @@ static bool same(const struct result *a, const struct result *b)
 	       !memcmp(a->output, b->output, a->size);
 }
 
+/* The instructions of a file that are probed: of the listed ones, a share. */
+struct insns {
+	uint32_t n;
+	uint64_t *offsets;
+	unsigned int *lens;
+};
+
+static bool choose_insns(struct insns *insns, const uint64_t *listed, uint32_t nr_listed)
+{
+	insns->n = share_of(nr_listed);
+	insns->offsets = calloc(insns->n, sizeof(*insns->offsets));
+	insns->lens = calloc(insns->n, sizeof(*insns->lens));
+	if (!insns->offsets || !insns->lens)
+		return false;
+	for (uint32_t i = 0; i < insns->n; i++) {
+		uint32_t at = (uint64_t)i * nr_listed / insns->n;
+
+		insns->offsets[i] = listed[at];
+		/* Where the last one ends is not in the list. */
+		insns->lens[i] = at + 1 < nr_listed ? listed[at + 1] - listed[at] : 1;
+	}
+	return true;
+}
+
 /* What was hit most is passed over from now on. @counts are used up. */
-static void skip_most_hit(const struct bulk *b, const uint64_t *offsets, uint64_t *counts)
+static void skip_most_hit(const struct bulk *b, const struct insns *insns, uint64_t *counts)
 {
 	struct bulk_spoil skip = {
 		.how = SPOIL_SKIP,
@@ -114,11 +138,11 @@ static void skip_most_hit(const struct bulk *b, const uint64_t *offsets, uint64_
 
 	for (int n = 0; n < 16; n++) {
 		skip.index = 0;
-		for (uint32_t i = 0; i + 1 < b->n; i++)
+		for (uint32_t i = 0; i < b->n; i++)
 			if (counts[i] > counts[skip.index])
 				skip.index = i;
 		counts[skip.index] = 0;
-		skip.arg = offsets[skip.index + 1] - offsets[skip.index];
+		skip.arg = insns->lens[skip.index];
 		ioctl(b->fd, BULK_SPOIL, &skip);
 	}
 }
@@ -137,8 +161,9 @@ static void every_insn(struct __test_metadata *_metadata, const struct plan *pla
 	struct result *plain = calloc(plan->nr_jobs, sizeof(*plain));
 	struct result *probed = calloc(1, sizeof(*probed));
 	char path[1024], list[256];
-	uint64_t *offsets, *first, before = 0;
-	uint32_t n, refused = 0;
+	uint64_t *listed, *first, before = 0;
+	uint32_t nr_listed, refused = 0;
+	struct insns insns;
 	double begin, last;
 	struct bulk b;
 	int file;
@@ -146,10 +171,11 @@ static void every_insn(struct __test_metadata *_metadata, const struct plan *pla
 	ASSERT_NE(NULL, plain);
 	ASSERT_NE(NULL, probed);
 	snprintf(list, sizeof(list), "%s.insns", plan->name);
-	offsets = read_offsets(list, &n);
-	ASSERT_LE(plan->least_insns, n)
-		TH_LOG("%s: %u instructions listed", list, n);
-	first = calloc(n, sizeof(*first));
+	listed = read_offsets(list, &nr_listed);
+	ASSERT_LE(plan->least_insns, nr_listed)
+		TH_LOG("%s: %u instructions listed", list, nr_listed);
+	ASSERT_TRUE(choose_insns(&insns, listed, nr_listed));
+	first = calloc(insns.n, sizeof(*first));
 	ASSERT_NE(NULL, first);
 	beside_program(path, sizeof(path), plan->name);
 	file = open(path, O_RDONLY | O_CLOEXEC);
@@ -166,14 +192,14 @@ static void every_insn(struct __test_metadata *_metadata, const struct plan *pla
 
 	begin = seconds_now();
 	ASSERT_EQ(0, bulk_open(&b));
-	ASSERT_EQ(0, bulk_add(&b, file, offsets, n));
-	for (uint32_t i = 0; i < n; i++)
+	ASSERT_EQ(0, bulk_add(&b, file, insns.offsets, insns.n));
+	for (uint32_t i = 0; i < insns.n; i++)
 		refused += !!b.errors[i];
-	printf("# %s: %u instructions probed in %.1f s, %u refused\n", plan->name, n - refused,
+	printf("# %s: %u instructions probed in %.1f s, %u refused\n", plan->name, insns.n - refused,
 	       seconds_now() - begin, refused);
 	EXPECT_EQ(0, refused);
 	if (refused)
-		print_refusals(file, offsets, b.errors, n);
+		print_refusals(file, insns.offsets, b.errors, insns.n);
 	print_strategies(file);
 	fflush(stdout);
 
@@ -183,10 +209,10 @@ static void every_insn(struct __test_metadata *_metadata, const struct plan *pla
 		ASSERT_EQ(0, bulk_hits(&b));
 		printf("# %s: %llu hits, %.1f s, status %d\n", plan->jobs[i].argv[0],
 		       (unsigned long long)(b.sum - before), seconds_now() - last, probed->status);
-		EXPECT_LE(plan->least_hits, b.sum - before);
+		EXPECT_LE(share_of(plan->least_hits), b.sum - before);
 		before = b.sum;
 		if (!i)
-			memcpy(first, b.counts, n * sizeof(*first));
+			memcpy(first, b.counts, insns.n * sizeof(*first));
 		if (same(&plain[i], probed))
 			continue;
 		EXPECT_TRUE(false)
@@ -199,7 +225,7 @@ static void every_insn(struct __test_metadata *_metadata, const struct plan *pla
 	report_hits(&b);
 
 	/* Would it be noticed if the way past some of them was wrong? */
-	skip_most_hit(&b, offsets, first);
+	skip_most_hit(&b, &insns, first);
 	write_text(EXCEPTION_TRACE, 0, "0\n");
 	run(plan, 0, 30, probed);
 	write_text(EXCEPTION_TRACE, 0, "1\n");

@@ -12,7 +12,7 @@
  * From the kernel command line, as environment: TESTS, shell patterns
  * separated by commas, matched against "folder/program"; ARGS, for each
  * program, separated by commas; LIMIT, seconds for one program; ROOT=/dev/vdX, a
- * disk to run the programs from, /tests bound into it.
+ * disk to run the programs from, /tests bound into it. SHARE is for the programs, see common.h.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
