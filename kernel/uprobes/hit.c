@@ -501,6 +501,33 @@ static noinline bool trapped_in_slot(struct uprobe_thread *t, struct pt_regs *re
 }
 
 /*
+ * Executed in the other mode, or in a segment of the program's own: the breakpoint goes.
+ * Returns false if the trap is the program's own; as a reader, which it is not all the time.
+ */
+static noinline bool wrong_mode(struct pt_regs *regs, int *idx)
+{
+	unsigned long ip = uprobe_get_swbp_addr(regs), vaddr;
+	struct uprobe_site *site;
+	enum trap_owner owner;
+
+	if (!arch_uprobe_linear(regs, ip, &vaddr))
+		return false;
+	srcu_read_unlock(&uprobes_srcu, *idx);
+	owner = look_closer(vaddr, &site, idx);
+	if (owner == TRAP_OURS) {
+		struct uprobe_mm *um = site->um;
+
+		srcu_read_unlock(&uprobes_srcu, *idx);
+		back_out(um, vaddr, UPROBE_DROP_MODE);
+		*idx = srcu_read_lock(&uprobes_srcu);
+	}
+	if (owner == TRAP_PROGRAM)
+		return false;
+	instruction_pointer_set(regs, ip);
+	return true;
+}
+
+/*
  * The address has no site, as far as is known, or one that something is special about.
  * Returns the site of which this is a hit; NULL if the thread goes on where @regs say;
  * an ERR_PTR if the trap is the program's own. Called by a reader, @idx, and returns as one.
@@ -509,19 +536,16 @@ static noinline struct uprobe_site *find_slowly(struct uprobe_mm *um, struct upr
 						struct uprobe_thread *t, struct pt_regs *regs,
 						int *idx)
 {
-	unsigned long vaddr = uprobe_get_swbp_addr(regs);
-	bool flat = arch_uprobe_flat_code(regs);
+	unsigned long vaddr = uprobe_get_swbp_addr(regs), linear;
 	enum trap_owner owner;
 
+	if (unlikely(!arch_uprobe_linear(regs, vaddr, &linear) || linear != vaddr))
+		return wrong_mode(regs, idx) ? NULL : ERR_PTR(-ENOENT);
 	if (!site && um && vaddr == READ_ONCE(um->area.vaddr))
 		goto trampoline;
 	if (!site || !site_usable(site)) {
-		/* In a segment with a base ip is no address: the program's own business. */
-		owner = TRAP_PROGRAM;
-		if (flat) {
-			srcu_read_unlock(&uprobes_srcu, *idx);
-			owner = look_closer(vaddr, &site, idx);
-		}
+		srcu_read_unlock(&uprobes_srcu, *idx);
+		owner = look_closer(vaddr, &site, idx);
 		/* xol_area_drop() hides the trampoline while it looks, under mmap_lock. */
 		um = uprobe_mm_of(current->mm);
 		if (owner == TRAP_PROGRAM && um && vaddr == READ_ONCE(um->area.vaddr))
@@ -542,22 +566,7 @@ static noinline struct uprobe_site *find_slowly(struct uprobe_mm *um, struct upr
 	return site;
 
 trampoline:
-	return flat && uretprobe_return(um, t, regs) ? NULL : ERR_PTR(-ENOENT);
-}
-
-/* Returns false if the trap is the program's own; as a reader, which it is not all the time. */
-static noinline bool wrong_mode(struct uprobe_site *site, struct pt_regs *regs, int *idx)
-{
-	unsigned long vaddr = site->vaddr;
-	struct uprobe_mm *um = site->um;
-
-	if (!arch_uprobe_flat_code(regs))
-		return false;
-	instruction_pointer_set(regs, vaddr);
-	srcu_read_unlock(&uprobes_srcu, *idx);
-	back_out(um, vaddr, UPROBE_DROP_MODE);
-	*idx = srcu_read_lock(&uprobes_srcu);
-	return true;
+	return uretprobe_return(um, t, regs) ? NULL : ERR_PTR(-ENOENT);
 }
 
 /*
@@ -624,7 +633,7 @@ static bool hit(struct uprobe_mm *um, struct pt_regs *regs)
 		}
 	}
 	if (unlikely(!arch_uprobe_mode_ok(site->insn, regs))) {
-		ours = wrong_mode(site, regs, &idx);
+		ours = wrong_mode(regs, &idx);
 		goto out;
 	}
 	instruction_pointer_set(regs, vaddr);

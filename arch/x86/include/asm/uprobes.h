@@ -203,7 +203,8 @@ void arch_uprobe_slot_image(const struct arch_uprobe *au, unsigned long vaddr,
  * On a hit: by the thread that hit, interrupts on, may sleep. @regs->ip is
  * @vaddr, the address of the displaced instruction, when they are called.
  *
- * flat_code: is ip of a thread that has trapped an address, without a base?
+ * linear: the address of @ip, which is relative to the base of the code segment in segments
+ * that a program has made; false if it has none.
  * flat_stack: are all bits of sp of a thread in 32-bit code its stack pointer?
  * mode_ok: does the thread run the kind of code (64 or 32 bit) that @au is for?
  * same_text: compares user memory at @vaddr with int3 and the rest of
@@ -234,7 +235,7 @@ static inline bool arch_uprobe_mode_ok(const struct arch_uprobe *au, struct pt_r
 	return likely(regs->ss == __USER_DS) || arch_uprobe_flat_stack(regs);
 }
 
-bool arch_uprobe_flat_code(struct pt_regs *regs);
+bool arch_uprobe_linear(struct pt_regs *regs, unsigned long ip, unsigned long *vaddr);
 bool arch_uprobe_same_text(const struct arch_uprobe *au, unsigned long vaddr, bool *same);
 bool arch_uprobe_emulate(const struct arch_uprobe *au, struct pt_regs *regs);
 

@@ -109,20 +109,26 @@ unsigned long uprobe_segment_base(struct pt_regs *regs, int index)
 	return base;
 }
 
-bool arch_uprobe_flat_code(struct pt_regs *regs)
+/* The code segments that the kernel has for programs have no base. */
+static bool is_flat_cs(unsigned long cs)
 {
-	if (v8086_mode(regs))
-		return false;
-	if (user_64bit_mode(regs))
-		return true;
 #ifdef CONFIG_X86_64
-	if (regs->cs == __USER32_CS)
-		return true;
-#else
-	if (regs->cs == __USER_CS)
+	if (cs == __USER32_CS)
 		return true;
 #endif
-	return uprobe_segment_base(regs, INAT_SEG_REG_CS) == 0;
+	return cs == __USER_CS;
+}
+
+bool arch_uprobe_linear(struct pt_regs *regs, unsigned long ip, unsigned long *vaddr)
+{
+	unsigned long base;
+
+	*vaddr = ip;
+	if (user_64bit_mode(regs) || (!v8086_mode(regs) && is_flat_cs(regs->cs)))
+		return true;
+	base = uprobe_segment_base(regs, INAT_SEG_REG_CS);
+	*vaddr = (u32)(base + ip);
+	return base != -1UL;
 }
 
 #define AR_BIG	BIT(22)
