@@ -195,8 +195,8 @@ static void every_insn(struct __test_metadata *_metadata, const struct plan *pla
 	ASSERT_EQ(0, bulk_add(&b, file, insns.offsets, insns.n));
 	for (uint32_t i = 0; i < insns.n; i++)
 		refused += !!b.errors[i];
-	printf("# %s: %u instructions probed in %.1f s, %u refused\n", plan->name, insns.n - refused,
-	       seconds_now() - begin, refused);
+	printf("# %s: %u instructions probed in %.1f s, %u refused\n", plan->name,
+	       insns.n - refused, seconds_now() - begin, refused);
 	EXPECT_EQ(0, refused);
 	if (refused)
 		print_refusals(file, insns.offsets, b.errors, insns.n);
