@@ -852,8 +852,9 @@ static void remove_in_worker(struct work_struct *work)
  *	file is held
  * @n: how many, at least one
  *
- * Those of which some may remain, for want of memory, are @left: a site does no harm without
- * uprobes, but a child of fork() may have the breakpoint without it.
+ * Those of which some may remain, for want of memory or as current is being killed, are
+ * marked so (@left): a site does no harm without uprobes, but a child of fork() may have the
+ * breakpoint without it.
  *
  * Context: may sleep; takes mmap_lock of others.
  */

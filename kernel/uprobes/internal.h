@@ -91,14 +91,15 @@ void defer(struct deferral *d, void (*fn)(struct deferral *d));
  * @UPROBE_DROP_MAPPING: not planted: shared, writable or huge mapping
  * @UPROBE_DROP_REFUSED: not planted: refused in the mode of this mm
  * @UPROBE_DROP_FAULT: not planted: text cannot be read or written
- * @UPROBE_DROP_MODE: backed out: executed in the other mode
+ * @UPROBE_DROP_MODE: backed out: executed in the other mode, in a code segment of the
+ *	program's own, or with a 16-bit stack segment
  * @UPROBE_DROP_AREA: backed out: no XOL area, no slot
  * @UPROBE_DROP_NOMEM: hit without handlers, or not planted: no memory
  * @UPROBE_DROP_REF_CTR: the ref counter could not be changed
  * @UPROBE_DROP_DEPTH: return not followed: too many are pending
  * @UPROBE_DROP_STACK: return not followed: stack cannot be read or written
- * @UPROBE_DROP_SKIPPED: return not followed: nothing can be planted where it goes,
- *	and the trampoline is switched off
+ * @UPROBE_DROP_SKIPPED: return not followed: it does not go behind a call, or what is there
+ *	is refused; or nothing can be planted there, and the trampoline is switched off
  * @UPROBE_DROP_RETURN: a pending return never came
  * @UPROBE_DROP_STRAY: a return that nobody was waiting for
  * @UPROBE_DROPS: how many there are

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Makes the list of instructions that insn_test executes (insn_list.h). Runs on
+ * Makes the list of instructions that insn_list_test executes (insn_list.h). Runs on
  * the host, at build time.
  *
  *	insn_list 64|32 REAL MADE SEED FILE...  > LIST

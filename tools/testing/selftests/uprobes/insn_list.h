@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A list of instructions to execute: made on the host by insn_list, which has a
- * disassembler, and read by insn_test, which has none.
+ * disassembler, and read by insn_list_test, which has none.
  */
 #ifndef UPROBES_SELFTEST_INSN_LIST_H
 #define UPROBES_SELFTEST_INSN_LIST_H
