@@ -73,7 +73,7 @@ lint_compiler() {
 lint_build() {
 	kmake olddefconfig
 	kmake modules_prepare
-	rm -f "$OBJ"/kernel/uprobes/*.o "$OBJ"/arch/x86/kernel/uprobes/*.o "$OBJ"/samples/uprobes/*.o
+	rm -f "$OBJ"/{kernel,arch/x86/kernel,samples}/uprobes/{,tests/}*.o
 	kmake W=1 C=2 kernel/uprobes/ arch/x86/kernel/uprobes/ samples/uprobes/
 	if [ -f "$OBJ/uprobes-modules/Makefile" ]; then
 		cp "$SRC/o-kernel$SUFFIX/Module.symvers" "$OBJ/Module.symvers"
@@ -82,8 +82,15 @@ lint_build() {
 	fi
 }
 
+# All anew, but for the lists and copies of programs that they have with them.
 lint_programs() {
-	grep -E 'warning:' "$DEST/programs.log" >"$LOGS/programs.log" 2>&1 || true
+	local out=$SRC/o-lint$SUFFIX/uprobes-tests
+	rm -rf "$out"
+	mkdir -p "$out"
+	run_logged "$LOGS/programs-build.log" "test programs" nice make -C \
+		"$SRC/tools/testing/selftests/uprobes" -j"$JOBS" CC="$KCC" ARCH="$ARCH" \
+		OUTPUT="$out" TEST_GEN_FILES= all
+	grep -E 'warning:' "$LOGS/programs-build.log" >"$LOGS/programs.log" || true
 	report 'test programs' "$LOGS/programs.log"
 }
 

@@ -8,7 +8,8 @@ Cases come from two places: the KUnit cases from the console log, by the
 kernel's own kunit.py; the cases of the test programs from tests.log, which is
 also cut into one file per program. A program that ends otherwise than its
 cases say, or that announces more cases than it reports, is a failure of its
-own. So is a run that the machine did not survive. Prints what failed, with what
+own. So is a run that the machine did not survive, and a pattern of TESTS that no
+program had a name for. Prints what failed, with what
 the program said about it, a line a run, and last "N passed, N failed, N skipped". Exit status 0 only without
 failures and with at least one case passed.
 """
@@ -106,6 +107,8 @@ def program(run, name, lines, end, count):
 def programs(run, count):
     path = os.path.join(run, "tests.log")
     text = open(path, errors="replace").read().replace("\r", "") if os.path.exists(path) else ""
+    for pattern in re.findall(r"^### unmatched (.*)", text, re.M):
+        fail(count, run, "no program matches " + pattern)
     folder = os.path.join(run, "tests")
     os.makedirs(folder, exist_ok=True)
     number = 0

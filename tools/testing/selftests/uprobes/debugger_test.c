@@ -78,6 +78,7 @@ static struct shared {
 	int forked;		/* how the child ended */
 	bool stop;
 	unsigned long done;
+	unsigned long traps;
 	int wrong;
 } *shared;
 
@@ -802,6 +803,7 @@ static void on_trap(int sig, siginfo_t *info, void *ctx)
 
 	if (ip != (unsigned long)dbg_mul)
 		__atomic_add_fetch(&shared->wrong, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&shared->traps, 1, __ATOMIC_RELAXED);
 	sched_yield();
 }
 
@@ -874,6 +876,7 @@ TEST(threads)
 		EXPECT_EQ(0, child_status(pid));
 		EXPECT_EQ(0, shared->wrong);
 		EXPECT_LT(0, shared->done);
+		EXPECT_LT(0, shared->traps);
 		if (!toggle)
 			EXPECT_EQ(shared->done, probe_hits(&probe));
 		probe_close(&probe);

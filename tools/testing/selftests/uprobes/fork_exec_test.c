@@ -241,6 +241,7 @@ TEST_F(probed, exit_among_threads)
 		}
 		ASSERT_EQ(7, child_status(pid));
 	}
+	EXPECT_LT(1, probe_hits(&self->nop));
 	EXPECT_EQ(0, call_many(self->text, 10));
 }
 

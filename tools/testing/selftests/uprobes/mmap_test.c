@@ -414,10 +414,12 @@ TEST_F(text, made_executable_later)
 	uint8_t *second = codefile_map(&self->file, PROT_READ, MAP_PRIVATE);
 
 	ATTACH(&self->slot, GEN_SLOT);
+	EXPECT_EQ(self->image[GEN_SLOT], second[GEN_SLOT]);
 	ASSERT_EQ(0, mprotect(second, PAGE, PROT_READ | PROT_EXEC));
+	EXPECT_EQ(0xcc, second[GEN_SLOT]);
 	EXPECT_EQ(1, gen_call(second, 0));
 	EXPECT_EQ(1, gen_call(self->text, 0));
-	EXPECT_LE(1, probe_hits(&self->slot));
+	EXPECT_EQ(2, probe_hits(&self->slot));
 	probe_close(&self->slot);
 	EXPECT_EQ(0, memcmp(second, self->image, PAGE));
 }
@@ -589,8 +591,8 @@ TEST_F(text, foreign_int3)
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	EXPECT_EQ(1, traps);
 
-	/* It may be refused, or be accepted for other processes. */
-	probe_all(&self->nop, self->file.path, GEN_NOP, 0);
+	/* There is one for other processes. */
+	ATTACH(&self->nop, GEN_NOP);
 	EXPECT_EQ(1, gen_call(self->text, 0));
 	EXPECT_EQ(2, traps);
 	EXPECT_EQ(0, probe_hits(&self->nop));
@@ -600,8 +602,8 @@ TEST_F(text, foreign_int3)
 	EXPECT_EQ(3, traps);
 }
 
-/* A debugger's breakpoint put over ours: it is delivered, and it stays. */
-TEST_F(text, int3_over_ours)
+/* The program's own int3 right behind ours: it is delivered, and each hit counts. */
+TEST_F(text, int3_behind_ours)
 {
 	signal(SIGTRAP, on_trap);
 	ATTACH(&self->nop, GEN_NOP);
@@ -610,6 +612,7 @@ TEST_F(text, int3_over_ours)
 	patch(_metadata, self->text + GEN_NOP + 1, "\xcc\x90\x90\x90\x90", 5);
 	gen_call(self->text, 0);
 	EXPECT_EQ(1, traps);
+	EXPECT_EQ(2, probe_hits(&self->nop));
 }
 
 TEST_F(text, changed_before)
@@ -617,9 +620,10 @@ TEST_F(text, changed_before)
 	patch(_metadata, self->text + GEN_SLOT + 2, "\x05", 1);
 	EXPECT_EQ(5, gen_call(self->text, 0));
 
-	probe_all(&self->slot, self->file.path, GEN_SLOT, 0);
+	ATTACH(&self->slot, GEN_SLOT);
 	for (int i = 0; i < 3; i++)
 		EXPECT_EQ(5, gen_call(self->text, 0));
+	EXPECT_EQ(0, probe_hits(&self->slot));
 	probe_close(&self->slot);
 	EXPECT_EQ(5, gen_call(self->text, 0));
 	EXPECT_EQ(0x6b, self->text[GEN_SLOT]);

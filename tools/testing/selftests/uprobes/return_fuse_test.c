@@ -807,7 +807,10 @@ static void goes_there(struct __test_metadata *_metadata, struct _test_data_fuse
 	self->pid = 0;
 }
 
-/* Has the file open; when it is told to it registers a probe in it. */
+/*
+ * When it is told to it registers a probe in the file, of which it has a mapping: so that it
+ * can be read when the program has gone.
+ */
 static void registrant(const struct _test_data_fuse *self, int told)
 {
 	uint64_t offset = BACK;
@@ -817,9 +820,10 @@ static void registrant(const struct _test_data_fuse *self, int told)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	fd = open(self->text, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || bulk_open(&b) || write(told, "o", 1) != 1 || read(told, &c, 1) != 1)
+	if (fd < 0 || mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0) == MAP_FAILED ||
+	    bulk_open(&b) || write(told, "o", 1) != 1 || read(told, &c, 1) != 1)
 		_exit(1);
-	_exit(bulk_add(&b, fd, &offset, 1) ? 2 : 0);
+	_exit(bulk_add(&b, fd, &offset, 1) ? 2 : b.errors[0] ? 3 : 0);
 }
 
 /* Who registers a probe in the text waits for the server, with locks of the file. */
@@ -841,6 +845,8 @@ TEST_F(fuse, somebody_registers)
 	ASSERT_EQ(1, write(ends[0], "g", 1));
 	usleep(500000);
 	goes_there(_metadata, self);
+	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG))
+		TH_LOG("the registration did not wait");
 	ASSERT_EQ(0, kill(self->server, SIGCONT));
 	EXPECT_EQ(0, status_in_time(pid));
 	close(ends[0]);

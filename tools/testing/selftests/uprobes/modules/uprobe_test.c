@@ -290,6 +290,22 @@ static int remove_begin(void)
 	return 0;
 }
 
+/* It does not, once it has been there. */
+static bool was_not_there(struct uprobe *u, struct mm_struct *mm)
+{
+	return !READ_ONCE(hits[index_of(u)]);
+}
+
+static int remove_filtered_begin(void)
+{
+	struct uprobe *u = prepare(0);
+
+	u->handler = remove_entry;
+	u->filter = was_not_there;
+	say(register_uprobe(u));
+	return 0;
+}
+
 /* --------------------------------------------------------------- change_ip */
 
 /* The function is left at once, with another value. */
@@ -461,6 +477,7 @@ static const struct {
 	{ "pid",	pid_begin,	 end_all },
 	{ "filter",	filter_begin,	 end_all },
 	{ "remove",	remove_begin,	 end_all },
+	{ "remove_filtered", remove_filtered_begin, end_all },
 	{ "change_ip",	change_ip_begin, end_all },
 	{ "registers",	registers_begin, end_all },
 	{ "sleep",	sleep_begin,	 end_all },
