@@ -25,6 +25,7 @@
 #include <linux/highmem.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <linux/uio.h>
 
 #include "internal.h"
@@ -68,6 +69,10 @@ static void lose_foreign(struct uprobe_mm *um, unsigned long from, unsigned long
 	um->foreign_to = max(um->foreign_to, to);
 }
 
+/* What a note says */
+#define FOREIGN_THERE	xa_mk_value(0)
+#define FOREIGN_DOUBT	xa_mk_value(1)	/* unless the mapping has gone since */
+
 /**
  * note_foreign - somebody else's int3 is there, or is not any more
  * @um: the mm's probes, @um->lock held
@@ -81,38 +86,74 @@ void note_foreign(struct uprobe_mm *um, unsigned long vaddr, bool there)
 	lockdep_assert_held(&um->lock);
 	if (!there) {
 		if (xa_erase(&um->foreign, vaddr))
-			atomic_dec(&um->nr_foreign);
+			um->nr_foreign--;
 		return;
 	}
-	if (atomic_read(&um->nr_foreign) >= FOREIGN_LIMIT) {
+	if (um->nr_foreign >= FOREIGN_LIMIT) {
 		lose_foreign(um, vaddr, vaddr + 1);
 		return;
 	}
-	old = xa_store(&um->foreign, vaddr, xa_mk_value(0), GFP_KERNEL_ACCOUNT);
+	old = xa_store(&um->foreign, vaddr, FOREIGN_THERE, GFP_KERNEL_ACCOUNT);
 	if (xa_is_err(old))
 		uprobe_drop(NULL, UPROBE_DROP_NOMEM);
 	else if (!old)
-		atomic_inc(&um->nr_foreign);
+		um->nr_foreign++;
 }
 
 /**
- * forget_foreign - the text of a range goes, and what was written to it
+ * doubt_foreign - the text of a range may go, and what was written to it
  * @um: the mm's probes
  * @start: first address
  * @end: first address behind
  *
+ * Or stay, where its mapping is only split.
+ *
  * Context: as for sites_mark_stale().
  */
-void forget_foreign(struct uprobe_mm *um, unsigned long start, unsigned long end)
+void doubt_foreign(struct uprobe_mm *um, unsigned long start, unsigned long end)
 {
 	unsigned long vaddr;
+	bool any = false;
 	void *entry;
 
 	if (likely(xa_empty(&um->foreign)))
 		return;
-	xa_for_each_range(&um->foreign, vaddr, entry, start, end - 1)
-		if (xa_erase(&um->foreign, vaddr))
-			atomic_dec(&um->nr_foreign);
+	xa_for_each_range(&um->foreign, vaddr, entry, start, end - 1) {
+		/* Not one that has been erased meanwhile. */
+		xa_cmpxchg(&um->foreign, vaddr, FOREIGN_THERE, FOREIGN_DOUBT, GFP_ATOMIC);
+		any = true;
+	}
+	if (!any)
+		return;
+	WRITE_ONCE(um->any_stale, true);
+	reclaim_kick(um);
+}
+
+/**
+ * settle_foreign - forget what was written to text that has gone
+ * @um: the mm's probes, @um->lock and its mmap_lock held
+ *
+ * Where there is text the note stays, with what is there: if that is no int3 any more
+ * nobody asks for the note.
+ */
+void settle_foreign(struct uprobe_mm *um)
+{
+	struct vm_area_struct *vma;
+	unsigned long vaddr;
+	void *entry;
+
+	mmap_assert_locked(um->mm);
+	lockdep_assert_held(&um->lock);
+	xa_for_each(&um->foreign, vaddr, entry) {
+		if (entry != FOREIGN_DOUBT)
+			continue;
+		vma = vma_lookup(um->mm, vaddr);
+		if (vma && text_vma_could(vma))
+			xa_cmpxchg(&um->foreign, vaddr, entry, FOREIGN_THERE, GFP_KERNEL_ACCOUNT);
+		else
+			note_foreign(um, vaddr, false);
+		cond_resched();
+	}
 }
 
 /* @len bytes were written where no site is planted, or one that has just been barred. */
@@ -168,6 +209,23 @@ static struct uprobe_site *first_site(struct uprobe_mm *um, struct vm_area_struc
 	return site;
 }
 
+/* In @dst, what is at @vaddr and @len bytes long: no breakpoints of ours. */
+static void show_originals(struct uprobe_mm *um, struct vm_area_struct *vma, unsigned long vaddr,
+			   u8 *dst, size_t len)
+{
+	unsigned long end = vaddr + len;
+	struct uprobe_site *site;
+
+	lockdep_assert_held(&um->lock);
+	for (site = first_site(um, vma, vaddr, end); site;
+	     site = first_site(um, vma, site->vaddr + 1, end)) {
+		u8 *byte = dst + (site->vaddr - vaddr);
+
+		if (site->state == SITE_PLANTED && !site->under && *byte == UPROBE_SWBP_INSN)
+			*byte = site->insn->insn[0];
+	}
+}
+
 /**
  * uprobe_copy_from_user_page - read for somebody else
  * @vma: a mapping, its mmap_lock held
@@ -182,20 +240,12 @@ static struct uprobe_site *first_site(struct uprobe_mm *um, struct vm_area_struc
 void uprobe_copy_from_user_page(struct vm_area_struct *vma, struct page *page,
 				unsigned long vaddr, void *dst, const void *src, size_t len)
 {
-	unsigned long end = vaddr + len;
-	struct uprobe_mm *um = lock_sites(vma, vaddr, end);
-	struct uprobe_site *site;
+	struct uprobe_mm *um = lock_sites(vma, vaddr, vaddr + len);
 
 	copy_from_user_page(vma, page, vaddr, dst, src, len);
 	if (likely(!um))
 		return;
-	for (site = first_site(um, vma, vaddr, end); site;
-	     site = first_site(um, vma, site->vaddr + 1, end)) {
-		u8 *byte = dst + (site->vaddr - vaddr);
-
-		if (site->state == SITE_PLANTED && !site->under && *byte == UPROBE_SWBP_INSN)
-			*byte = site->insn->insn[0];
-	}
+	show_originals(um, vma, vaddr, dst, len);
 	mutex_unlock(&um->lock);
 }
 
@@ -328,7 +378,9 @@ struct page *uprobe_get_dump_page(unsigned long vaddr)
 	struct page *page = get_dump_page(vaddr), *copy = NULL;
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
+	struct uprobe_mm *um;
 	void *src, *dst;
+	bool poisoned;
 
 	if (!page || likely(!test_bit(MMF_HAS_UPROBES, &mm->flags)))
 		return page;
@@ -338,11 +390,21 @@ struct page *uprobe_get_dump_page(unsigned long vaddr)
 	if (vma && text_vma_could(vma))
 		copy = alloc_page(GFP_KERNEL);
 	if (copy) {
+		um = lock_sites(vma, vaddr, vaddr + PAGE_SIZE);
 		src = kmap_local_page(page);
 		dst = kmap_local_page(copy);
-		uprobe_copy_from_user_page(vma, page, vaddr, dst, src, PAGE_SIZE);
+		/* Then the caller finds that out as well, and leaves a hole. */
+		poisoned = copy_mc_to_kernel(dst, src, PAGE_SIZE);
+		if (um && !poisoned)
+			show_originals(um, vma, vaddr, dst, PAGE_SIZE);
 		kunmap_local(dst);
 		kunmap_local(src);
+		if (um)
+			mutex_unlock(&um->lock);
+		if (poisoned) {
+			__free_page(copy);
+			copy = NULL;
+		}
 	}
 	mmap_read_unlock(mm);
 	if (!copy)

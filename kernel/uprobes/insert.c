@@ -52,8 +52,8 @@ static void look_for_moved(struct uprobe_mm *um, struct probepoint *pp)
  * An int3 over the right instruction is taken for ours where there are
  * breakpoints without sites at all.
  *
- * Return: the site, NULL if what is there is not our breakpoint, or an ERR_PTR: -ENOMEM, or
- * -EINTR if current is being killed.
+ * Return: the site, NULL if what is there is not our breakpoint, or an ERR_PTR: -ENOMEM;
+ * -EINTR if current is being killed; -EAGAIN in a worker, see text.c.
  */
 struct uprobe_site *adopt_site(struct uprobe_mm *um, struct probepoint *pp,
 			       unsigned long vaddr)
@@ -66,7 +66,7 @@ struct uprobe_site *adopt_site(struct uprobe_mm *um, struct probepoint *pp,
 	if (pp->refusal[is_64bit_mm(um->mm)] != UPROBE_ACCEPTED)
 		return NULL;
 	state = text_look(um->mm, vaddr, &pp->insn[is_64bit_mm(um->mm)]);
-	if (state == -ENOMEM || state == -EINTR)
+	if (state == -ENOMEM || state == -EINTR || state == -EAGAIN)
 		return ERR_PTR(state);
 	if (state != TEXT_PLANTED)
 		return NULL;
@@ -144,6 +144,9 @@ static int plant(struct uprobe_site *site, struct text_page *text, int state)
 		site_set_state(site, SITE_PLANTED);
 		err = text_plant(text, mm, site->vaddr);
 		if (!err) {
+			/* Of text that was here before. */
+			if (unlikely(!xa_empty(&site->um->foreign)))
+				note_foreign(site->um, site->vaddr, false);
 			refctr_inc(site);
 			return 0;
 		}
@@ -302,7 +305,11 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 	    vma_offset_of(vma, vaddr) != pp->offset) {
 		/* If mremap() moved it, its breakpoint is found at the new place. */
 		um->inherited = true;
-		refctr_dec(site);
+		/* And taken for one that has been counted, where there are such. */
+		if (um->forked)
+			refctr_leave(site);
+		else
+			refctr_dec(site);
 		if (site->state == SITE_PLANTED)
 			site_set_state(site, SITE_BARRED);
 		site_retire(site);
@@ -313,6 +320,12 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 	WRITE_ONCE(site->loose, site_crosses_page(site) || (vma->vm_flags & VM_WRITE));
 
 	switch (text_look(um->mm, vaddr, site->insn)) {
+	case -EAGAIN:
+wait:
+		/* For its next hit: the worker would come here again and again. */
+		site_mark_stale(site);
+		WRITE_ONCE(um->any_stale, true);
+		break;
 	case -EINTR:
 	case -ENOMEM:
 later:
@@ -336,6 +349,8 @@ later:
 		text_page_put(&text);
 		if (!err)
 			uprobe_stat_inc(UPROBE_STAT_REPLANTED);
+		else if (err == -EAGAIN)
+			goto wait;
 		else if (err == -EINTR || err == -ENOMEM)
 			goto later;
 		else
@@ -376,6 +391,7 @@ void revalidate_stale(struct uprobe_mm *um)
 	if (!READ_ONCE(um->any_stale))
 		return;
 	WRITE_ONCE(um->any_stale, false);
+	settle_foreign(um);
 	for (n = rb_first(&um->index); n; n = next) {
 		next = rb_next(n);
 		site = rb_entry(n, struct uprobe_site, node);

@@ -466,7 +466,7 @@ struct xol_area {
  * @any_under: there may be sites with a debugger's int3 under them (@lock)
  * @foreign: addresses at which there is an int3 that somebody else wrote, and no
  *	planted site: it must not be taken for one that fork() has brought
- * @nr_foreign: how many; goes down in places without @lock
+ * @nr_foreign: how many (@lock)
  * @foreign_from: between this and @foreign_to there are too many to know them: none there
  *	is taken for ours. Only ever grows (@lock)
  * @foreign_to: the address behind the last of them, 0 while there are none (@lock)
@@ -503,7 +503,7 @@ struct uprobe_mm {
 	long			forks;
 	atomic_long_t		sites_lost;
 	struct xarray		foreign;
-	atomic_t		nr_foreign;
+	unsigned int		nr_foreign;
 	unsigned long		foreign_from;
 	unsigned long		foreign_to;
 	bool			gone;
@@ -601,6 +601,7 @@ static inline unsigned long xol_clock(void)
 
 bool text_vma_ok(struct vm_area_struct *vma);
 bool text_vma_could(struct vm_area_struct *vma);
+bool text_may_wait(struct vm_area_struct *vma);
 int text_read(struct mm_struct *mm, unsigned long vaddr, u8 *buf, unsigned int n);
 int text_restore(struct mm_struct *mm, unsigned long vaddr, const struct arch_uprobe *insn);
 
@@ -639,6 +640,7 @@ void text_page_put(struct text_page *tp);
 void refctr_inc(struct uprobe_site *site);
 void refctr_dec(struct uprobe_site *site);
 void refctr_disown(struct uprobe_site *site);
+void refctr_leave(struct uprobe_site *site);
 void refctr_adopt(struct uprobe_site *site);
 void refctr_mapped(struct uprobe_mm *um, struct vm_area_struct *vma);
 
@@ -688,7 +690,8 @@ static inline bool is_foreign(struct uprobe_mm *um, unsigned long vaddr)
 }
 
 void note_foreign(struct uprobe_mm *um, unsigned long vaddr, bool there);
-void forget_foreign(struct uprobe_mm *um, unsigned long start, unsigned long end);
+void doubt_foreign(struct uprobe_mm *um, unsigned long start, unsigned long end);
+void settle_foreign(struct uprobe_mm *um);
 
 /* -------------------------------------------------------------- thread.c */
 

@@ -79,7 +79,7 @@ void uprobe_munmap(struct vm_area_struct *vma, unsigned long start, unsigned lon
 	rcu_read_lock();
 	um = uprobe_mm_of(vma->vm_mm);
 	if (um && atomic_read(&vma->vm_mm->mm_users) && text_vma_could(vma)) {
-		forget_foreign(um, start, end);
+		doubt_foreign(um, start, end);
 		sites_mark_stale(um, start, end);
 	}
 	rcu_read_unlock();

@@ -117,7 +117,8 @@ static bool tidy_mm(struct uprobe_mm *um)
 	 */
 	if (um->area.vaddr && !sites_need_area(um)) {
 		/* If returns are pending, the last of them kicks again. */
-		WRITE_ONCE(um->drop_wanted, true);
+		/* Before they are counted: pairs with the last one's atomic_dec_and_test(). */
+		smp_store_mb(um->drop_wanted, true);
 		if (xol_area_drop(um))
 			WRITE_ONCE(um->drop_wanted, false);
 	} else {

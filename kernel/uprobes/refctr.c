@@ -41,7 +41,8 @@ static bool add_to_ref_ctr(struct uprobe_site *site, struct vm_area_struct *vma,
 	bool ok = false;
 	s16 *ctr;
 
-	page = get_user_page_vma_remote(vma->vm_mm, vaddr, FOLL_WRITE, &vma);
+	page = get_user_page_vma_remote(vma->vm_mm, vaddr,
+					FOLL_WRITE | (text_may_wait(vma) ? 0 : FOLL_NOFAULT), &vma);
 	if (!IS_ERR(page)) {
 		ctr = kmap_local_page(page) + offset_in_page(vaddr);
 		/* Aligned at registration: within the page, and one access. */
@@ -109,6 +110,17 @@ void refctr_disown(struct uprobe_site *site)
 		site->ref_ctr = false;
 	else
 		refctr_dec(site);
+	site->ref_ctr_came = false;
+}
+
+/**
+ * refctr_leave - a site goes, and its count stays
+ * @site: as for refctr_inc()
+ */
+void refctr_leave(struct uprobe_site *site)
+{
+	lockdep_assert_held(&site->um->lock);
+	site->ref_ctr = false;
 	site->ref_ctr_came = false;
 }
 

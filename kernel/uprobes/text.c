@@ -12,6 +12,10 @@
  *
  * All of it is called with mmap_lock held: for reading to look, for writing to
  * change.
+ *
+ * A page that is not there is waited for. Workers do not wait for one of a file that
+ * somebody serves: as long as that likes nothing would be done for anybody. They get
+ * -EAGAIN.
  */
 #include <linux/highmem.h>
 #include <linux/pagemap.h>
@@ -49,6 +53,31 @@ bool text_vma_ok(struct vm_area_struct *vma)
 }
 
 /**
+ * text_may_wait - may the current thread wait for a page of this mapping?
+ * @vma: the mapping
+ *
+ * Return: false in a worker, if the file is served.
+ */
+bool text_may_wait(struct vm_area_struct *vma)
+{
+	return likely(!(current->flags & PF_WQ_WORKER)) || !vma->vm_file ||
+	       !inode_is_served(file_inode(vma->vm_file));
+}
+
+/* The page at @vaddr, and its mapping; or an ERR_PTR. */
+static struct page *get_page_at(struct mm_struct *mm, unsigned long vaddr, unsigned int gup_flags,
+				struct vm_area_struct **vma)
+{
+	struct vm_area_struct *there = vma_lookup(mm, vaddr);
+	bool wait = !there || text_may_wait(there);
+	struct page *page;
+
+	page = get_user_page_vma_remote(mm, vaddr, FOLL_FORCE | gup_flags |
+					(wait ? 0 : FOLL_NOFAULT), vma);
+	return !wait && page == ERR_PTR(-EFAULT) ? ERR_PTR(-EAGAIN) : page;
+}
+
+/**
  * text_read - bytes of an mm, whatever their protection
  * @mm: mmap_lock held
  * @vaddr: from where
@@ -67,7 +96,7 @@ int text_read(struct mm_struct *mm, unsigned long vaddr, u8 *buf, unsigned int n
 		struct vm_area_struct *vma;
 		struct page *page;
 
-		page = get_user_page_vma_remote(mm, vaddr, FOLL_FORCE, &vma);
+		page = get_page_at(mm, vaddr, 0, &vma);
 		if (IS_ERR(page))
 			return PTR_ERR(page);
 		memcpy_from_page(buf, page, in_page, chunk);
@@ -115,7 +144,7 @@ static int text_page_get(struct text_page *tp, struct mm_struct *mm, unsigned lo
 	    (tp->own || !(gup_flags & FOLL_WRITE)))
 		return 0;
 	text_page_put(tp);
-	page = get_user_page_vma_remote(mm, vaddr, FOLL_FORCE | gup_flags, &tp->vma);
+	page = get_page_at(mm, vaddr, gup_flags, &tp->vma);
 	if (IS_ERR(page))
 		return PTR_ERR(page);
 	tp->page = page;
@@ -294,6 +323,7 @@ int text_restore(struct mm_struct *mm, unsigned long vaddr, const struct arch_up
 	write_byte(tp.page, vaddr, insn->insn[0]);
 	/* A page that is written to meanwhile, by whom it may, must stay what it is. */
 	give_back = text_vma_could(tp.vma) && !(tp.vma->vm_flags & VM_WRITE) &&
+		    (!(tp.vma->vm_flags & VM_LOCKED) || text_may_wait(tp.vma)) &&
 		    !folio_maybe_dma_pinned(page_folio(tp.page)) &&
 		    same_as_file(tp.vma, vaddr, tp.page);
 	text_page_put(&tp);
@@ -303,7 +333,7 @@ int text_restore(struct mm_struct *mm, unsigned long vaddr, const struct arch_up
 	zap_page_range_single(tp.vma, vaddr & PAGE_MASK, PAGE_SIZE, NULL);
 	if (tp.vma->vm_flags & VM_LOCKED) {
 		/* mlock() promised that no access faults. */
-		page = get_user_page_vma_remote(mm, vaddr, FOLL_FORCE, &tp.vma);
+		page = get_page_at(mm, vaddr, 0, &tp.vma);
 		if (!IS_ERR(page))
 			put_page(page);
 	}

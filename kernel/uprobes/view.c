@@ -69,7 +69,8 @@ static int read_ip(struct task_struct *task, void *arg)
 
 	if (task_curr(task))
 		return -EAGAIN;
-	if (t)
+	/* A thread that is being made has its parent's for a moment. */
+	if (t && t->task == task)
 		of->ip = original_ip(t, of->regs);
 	return 0;
 }

@@ -75,6 +75,7 @@ static struct shared {
 	uint8_t own;		/* what it reads at @look */
 	const char *look;
 	bool forks;		/* in the next round, first */
+	bool splits;		/* the child its mapping of the text, before its round */
 	int forked;		/* how the child ended */
 	bool stop;
 	unsigned long done;
@@ -93,8 +94,14 @@ static void rounds(void)
 		if (shared->forks) {
 			shared->forks = false;
 			pid = fork();
-			if (!pid)
+			if (!pid) {
+				if (shared->splits) {
+					madvise((void *)((unsigned long)dbg_nop & -PAGE), PAGE,
+						MADV_RANDOM);
+					raise(SIGSTOP);
+				}
 				_exit(dbg_run(buf, COUNT) == COUNT ? 0 : 9);
+			}
 			shared->forked = child_status(pid);
 		}
 		shared->result = dbg_run(buf, COUNT);
@@ -673,7 +680,8 @@ TEST_F(debugger, forked_child)
  * A child has come with breakpoints of ours. The debugger's own, where no probe is yet,
  * is not one of them.
  */
-TEST_F(debugger, own_breakpoint_in_a_forked_child)
+static void own_breakpoint(struct __test_metadata *_metadata, struct _test_data_debugger *self,
+			   bool splits)
 {
 	int event = SIGTRAP | PTRACE_EVENT_FORK << 8;
 	uint8_t orig = *(const volatile uint8_t *)dbg_rep;
@@ -682,11 +690,14 @@ TEST_F(debugger, own_breakpoint_in_a_forked_child)
 
 	ASSERT_EQ(0, probe_all(&self->probe, at_nop.path, at_nop.offset + (dbg_mul - dbg_nop), 0));
 	shared->forks = true;
+	shared->splits = splits;
 	ASSERT_EQ(0, ptrace(PTRACE_SETOPTIONS, self->pid, NULL, PTRACE_O_TRACEFORK));
 	ASSERT_EQ(event, go(self->pid, PTRACE_CONT));
 	ASSERT_EQ(0, ptrace(PTRACE_GETEVENTMSG, self->pid, NULL, &pid));
 	ASSERT_EQ(SIGSTOP, wait_for(pid));
 	ASSERT_TRUE(text_put(pid, PEEK, dbg_rep, INT3));
+	if (splits)
+		EXPECT_EQ(SIGSTOP, go(pid, PTRACE_CONT));
 
 	ASSERT_EQ(0, probe_all(&second, at_nop.path, at_nop.offset + (dbg_rep - dbg_nop), 0));
 	EXPECT_EQ(INT3, text_byte(pid, dbg_rep));
@@ -708,6 +719,17 @@ TEST_F(debugger, own_breakpoint_in_a_forked_child)
 	EXPECT_EQ(2, probe_hits(&self->probe));
 	EXPECT_EQ(2, probe_hits(&second));
 	probe_close(&second);
+}
+
+TEST_F(debugger, own_breakpoint_in_a_forked_child)
+{
+	own_breakpoint(_metadata, self, false);
+}
+
+/* Whose text is in more than one mapping by then */
+TEST_F(debugger, own_breakpoint_in_a_split_mapping)
+{
+	own_breakpoint(_metadata, self, true);
 }
 
 /* ---- core files ---- */
