@@ -140,6 +140,40 @@ TEST_F(counter, forked)
 }
 
 /* The counter in a child goes down too. */
+/* Its text goes elsewhere, and the probe with it: still one. */
+static int moves_its_text(const struct _test_data_counter *self, bool hit_before)
+{
+	uint8_t *to = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (hit_before && gen_call(self->text, 0) != 1)
+		return 1;
+	if (mremap(self->text, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to) != to)
+		return 2;
+	for (int i = 0; i < 10; i++) {
+		if (gen_call(to, 0) != 1)
+			return 3;
+		if (counter_in(self->data) != 1)
+			return 4;
+		/* What was at the old place is looked after meanwhile. */
+		usleep(20000);
+	}
+	return 0;
+}
+
+TEST_F(counter, moved_in_child)
+{
+	ASSERT_EQ(0, attach(&self->a, &self->file, GEN_NOP));
+	for (int hit = 0; hit < 2; hit++) {
+		pid_t pid = fork();
+
+		if (!pid)
+			_exit(moves_its_text(self, hit));
+		EXPECT_EQ(0, child_status(pid));
+	}
+	probe_close(&self->a);
+	EXPECT_EQ(0, counter_in(self->data));
+}
+
 TEST_F(counter, detached_in_child)
 {
 	int go[2], up[2];

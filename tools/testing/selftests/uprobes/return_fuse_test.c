@@ -300,6 +300,9 @@ static int returns_to_fuse(void)
 			/* From where it has not been called before */
 			x = leaf(4);
 			break;
+		case 'd':
+			x = madvise(text + CODE, PAGE, MADV_DONTNEED);
+			break;
 		}
 		printf("%c %#lx\n", what, x);
 	}
@@ -805,6 +808,55 @@ static void goes_there(struct __test_metadata *_metadata, struct _test_data_fuse
 	ASSERT_EQ(0, kill(self->pid, SIGKILL));
 	ASSERT_EQ(1000 + SIGKILL, status_in_time(self->pid));
 	self->pid = 0;
+}
+
+/* Can its mappings be read? Not while somebody has its mmap_lock, and waits. */
+static int reads_maps(pid_t pid)
+{
+	char path[64], buf[64];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	return read_text(path, buf, sizeof(buf)) > 0 ? 0 : 1;
+}
+
+/*
+ * The page with the breakpoint has gone, and the server does not bring the file's: what
+ * looks after the probes of a process does not wait for it.
+ */
+TEST_F(fuse, page_is_dropped)
+{
+	struct probe at;
+	pid_t pid;
+
+	ASSERT_TRUE(program_begin(self, self->probed));
+	ASSERT_TRUE(tell(self, "c"));
+	ASSERT_EQ(0, probe_all(&at, self->text, BACK, 0));
+	ASSERT_TRUE(tell(self, "c"));
+	EXPECT_EQ(ROUNDS, probe_hits(&at));
+	/* Who opens it empties the page cache. */
+	close(open(self->text, O_RDONLY | O_CLOEXEC));
+	stop_server(_metadata, self);
+	ASSERT_TRUE(tell(self, "d"));
+	usleep(500000);
+	pid = fork();
+	if (!pid)
+		_exit(reads_maps(self->pid));
+	ASSERT_TRUE(or_let_go(self, !status_in_time(pid)));
+	expect_others(_metadata, self);
+	ASSERT_EQ(0, kill(self->server, SIGCONT));
+
+	/* Without it, and with it again when somebody registers a probe. */
+	ASSERT_TRUE(tell(self, "c"));
+	EXPECT_EQ(ROUNDS, probe_hits(&at));
+	probe_close(&at);
+	ASSERT_EQ(0, probe_all(&at, self->text, BACK, 0));
+	ASSERT_TRUE(tell(self, "c"));
+	EXPECT_EQ(ROUNDS, probe_hits(&at));
+	probe_close(&at);
+	program_end(self);
+	EXPECT_EQ(0, self->probed->result.status);
+	EXPECT_TRUE(points_go(self));
 }
 
 /*
