@@ -20,7 +20,7 @@ esac
 # and the compiler cache serves every clone.
 OBJ=$SRC/o-$VARIANT$SUFFIX
 
-KCC="ccache gcc"
+KCC=$TOP/scripts/cc.sh
 # No folder names in the key; and what a file includes is known from its compilation:
 # to preprocess it first would take a fifth of the time of a build from nothing.
 export CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
