@@ -797,7 +797,8 @@ static int remove_visit(struct walk *w, struct probepoint *pp, struct vm_area_st
 		return 0;
 	um = uprobe_mm_get(mm);
 	if (!um) {
-		if (!retpoint_is(pp) && text_restore(mm, vaddr, &pp->insn[is_64bit_mm(mm)]) < 0)
+		if (!retpoint_is(pp) && vma->anon_vma &&
+		    text_restore(mm, vaddr, &pp->insn[is_64bit_mm(mm)]) < 0)
 			pp->left = true;
 		return 0;
 	}

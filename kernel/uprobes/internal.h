@@ -601,7 +601,8 @@ static inline unsigned long xol_clock(void)
 
 bool text_vma_ok(struct vm_area_struct *vma);
 bool text_vma_could(struct vm_area_struct *vma);
-bool text_may_wait(struct vm_area_struct *vma);
+struct page *text_get_page(struct mm_struct *mm, unsigned long vaddr, unsigned int gup_flags,
+			   struct vm_area_struct **vma);
 int text_read(struct mm_struct *mm, unsigned long vaddr, u8 *buf, unsigned int n);
 int text_restore(struct mm_struct *mm, unsigned long vaddr, const struct arch_uprobe *insn);
 
@@ -978,6 +979,7 @@ enum return_way {
 
 enum return_way retpoint_make(struct uprobe_site *site, unsigned long ret);
 void retpoint_tidy_later(void);
+bool retpoint_tidy_is(const struct work_struct *work);
 void retpoint_free_links(struct probepoint *pp);
 
 /* ----------------------------------------------------------- uretprobe.c */
@@ -995,6 +997,7 @@ void uretprobe_undo(struct uprobe_thread *t, struct pt_regs *regs);
 /* ------------------------------------------------------------- reclaim.c */
 
 void reclaim_kick(struct uprobe_mm *um);
+bool reclaim_is(const struct work_struct *work);
 void reclaim_setup(struct uprobe_mm *um);
 void reclaim_init(void);
 

@@ -188,6 +188,17 @@ static void reclaim(struct work_struct *work)
 }
 
 /**
+ * reclaim_is - is it this that a worker does?
+ * @work: or NULL
+ *
+ * Return: true if so.
+ */
+bool reclaim_is(const struct work_struct *work)
+{
+	return work && work->func == reclaim;
+}
+
+/**
  * reclaim_setup - of a new uprobe_mm
  * @um: the new one
  */

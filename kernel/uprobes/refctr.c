@@ -34,29 +34,33 @@ static struct vm_area_struct *find_ref_ctr(struct mm_struct *mm, struct probepoi
 	return NULL;
 }
 
-static bool add_to_ref_ctr(struct uprobe_site *site, struct vm_area_struct *vma, int delta)
+/* Returns 0; -ERANGE if the program has changed it; or -errno if its page cannot be had. */
+static int add_to_ref_ctr(struct uprobe_site *site, struct vm_area_struct *vma, int delta)
 {
 	unsigned long vaddr = vma_vaddr_of(vma, site->pp->ref_ctr_offset);
 	struct page *page;
-	bool ok = false;
+	int err = 0;
 	s16 *ctr;
 
-	page = get_user_page_vma_remote(vma->vm_mm, vaddr,
-					FOLL_WRITE | (text_may_wait(vma) ? 0 : FOLL_NOFAULT), &vma);
-	if (!IS_ERR(page)) {
-		ctr = kmap_local_page(page) + offset_in_page(vaddr);
-		/* Aligned at registration: within the page, and one access. */
-		ok = *ctr + delta >= 0 && *ctr + delta <= S16_MAX;
-		if (ok)
-			WRITE_ONCE(*ctr, *ctr + delta);
-		kunmap_local(ctr);
-		if (ok)
-			set_page_dirty_lock(page);
-		put_page(page);
+	page = text_get_page(vma->vm_mm, vaddr, FOLL_WRITE, &vma);
+	if (IS_ERR(page)) {
+		err = PTR_ERR(page);
+		goto out;
 	}
-	if (!ok)
+	ctr = kmap_local_page(page) + offset_in_page(vaddr);
+	/* Aligned at registration: within the page, and one access. */
+	if (*ctr + delta >= 0 && *ctr + delta <= S16_MAX)
+		WRITE_ONCE(*ctr, *ctr + delta);
+	else
+		err = -ERANGE;
+	kunmap_local(ctr);
+	if (!err)
+		set_page_dirty_lock(page);
+	put_page(page);
+out:
+	if (err)
 		uprobe_drop(site->pp, UPROBE_DROP_REF_CTR);
-	return ok;
+	return err;
 }
 
 /**
@@ -74,25 +78,39 @@ void refctr_inc(struct uprobe_site *site)
 		return;
 	vma = find_ref_ctr(site->um->mm, site->pp);
 	if (vma)
-		site->ref_ctr = add_to_ref_ctr(site, vma, 1);
+		site->ref_ctr = !add_to_ref_ctr(site, vma, 1);
+}
+
+/**
+ * refctr_leave - a site goes, and its count stays
+ * @site: as for refctr_inc()
+ */
+void refctr_leave(struct uprobe_site *site)
+{
+	lockdep_assert_held(&site->um->lock);
+	site->ref_ctr = false;
+	site->ref_ctr_came = false;
 }
 
 /**
  * refctr_dec - a planted site goes
  * @site: as for refctr_inc()
+ *
+ * If it does not go after all, and the page could not be had, the next time will do.
  */
 void refctr_dec(struct uprobe_site *site)
 {
 	struct vm_area_struct *vma;
+	int err = 0;
 
 	lockdep_assert_held(&site->um->lock);
 	if (!site->ref_ctr)
 		return;
-	site->ref_ctr = false;
-	site->ref_ctr_came = false;
 	vma = find_ref_ctr(site->um->mm, site->pp);
 	if (vma)
-		add_to_ref_ctr(site, vma, -1);
+		err = add_to_ref_ctr(site, vma, -1);
+	if (!err || err == -ERANGE)
+		refctr_leave(site);
 }
 
 /**
@@ -110,17 +128,6 @@ void refctr_disown(struct uprobe_site *site)
 		site->ref_ctr = false;
 	else
 		refctr_dec(site);
-	site->ref_ctr_came = false;
-}
-
-/**
- * refctr_leave - a site goes, and its count stays
- * @site: as for refctr_inc()
- */
-void refctr_leave(struct uprobe_site *site)
-{
-	lockdep_assert_held(&site->um->lock);
-	site->ref_ctr = false;
 	site->ref_ctr_came = false;
 }
 
@@ -153,7 +160,7 @@ void refctr_mapped(struct uprobe_mm *um, struct vm_area_struct *vma)
 		site = rb_entry(n, struct uprobe_site, node);
 		if (site->state == SITE_PLANTED && site->pp->ref_ctr_offset &&
 		    !site->ref_ctr && holds_ref_ctr(vma, site->pp))
-			site->ref_ctr = add_to_ref_ctr(site, vma, 1);
+			site->ref_ctr = !add_to_ref_ctr(site, vma, 1);
 	}
 	mutex_unlock(&um->lock);
 }

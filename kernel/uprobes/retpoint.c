@@ -498,10 +498,10 @@ static bool tidy_point(struct probepoint *pp)
 		remove_where_free(pp);
 		mutex_lock(&file->make_lock);
 	}
-	/* With uprobes it will be hidden when they go. */
-	gone = !pp->left || !list_empty(&pp->uprobes);
+	gone = !pp->left;
 	/* Unless a function has returned to it meanwhile. */
 	if (!retpoint_is(pp) && gone) {
+		/* With uprobes it will be hidden when they go. */
 		if (list_empty(&pp->uprobes))
 			probepoint_hide(pp);
 		spin_lock(&links_lock);
@@ -517,6 +517,9 @@ static bool tidy_point(struct probepoint *pp)
 	mutex_unlock(&file->lock);
 	return again;
 }
+
+/* Tidy comes back by itself, more and more rarely: for those that are new it is to come soon. */
+static bool backs_off;
 
 static void tidy(struct work_struct *work)
 {
@@ -544,10 +547,22 @@ static void tidy(struct work_struct *work)
 		probed_file_put(file);
 		cond_resched();
 	}
+	WRITE_ONCE(backs_off, again);
 	if (again)
 		queue_delayed_work(system_unbound_wq, &tidy_work, delay);
 	/* At once if somebody was just about to let go of the file. */
 	delay = again ? min(2 * delay, TIDY_AGAIN_MAX) : 1;
+}
+
+/**
+ * retpoint_tidy_is - is it this that a worker does?
+ * @work: or NULL
+ *
+ * Return: true if so.
+ */
+bool retpoint_tidy_is(const struct work_struct *work)
+{
+	return work && work->func == tidy;
 }
 
 /**
@@ -572,6 +587,10 @@ void retpoint_take_over(struct probepoint *pp)
  */
 void retpoint_tidy_later(void)
 {
-	if (READ_ONCE(nr_points))
+	if (!READ_ONCE(nr_points))
+		return;
+	if (xchg(&backs_off, false))
+		mod_delayed_work(system_unbound_wq, &tidy_work, TIDY_DELAY);
+	else
 		queue_delayed_work(system_unbound_wq, &tidy_work, TIDY_DELAY);
 }

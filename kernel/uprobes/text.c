@@ -13,9 +13,9 @@
  * All of it is called with mmap_lock held: for reading to look, for writing to
  * change.
  *
- * A page that is not there is waited for. Workers do not wait for one of a file that
- * somebody serves: as long as that likes nothing would be done for anybody. They get
- * -EAGAIN.
+ * A page that is not there is waited for. What looks after all processes (reclaim, and
+ * retpoint.c's tidy()) does not wait for one of a file that somebody serves: as long as that
+ * likes nothing would be done for anybody. It gets -EAGAIN.
  */
 #include <linux/highmem.h>
 #include <linux/pagemap.h>
@@ -52,29 +52,45 @@ bool text_vma_ok(struct vm_area_struct *vma)
 	return text_vma_could(vma) && (vma->vm_flags & (VM_EXEC | VM_WRITE)) == VM_EXEC;
 }
 
-/**
- * text_may_wait - may the current thread wait for a page of this mapping?
- * @vma: the mapping
- *
- * Return: false in a worker, if the file is served.
- */
-bool text_may_wait(struct vm_area_struct *vma)
+/* May the current thread wait for a page of this mapping? */
+static bool may_wait(struct vm_area_struct *vma)
 {
-	return likely(!(current->flags & PF_WQ_WORKER)) || !vma->vm_file ||
-	       !inode_is_served(file_inode(vma->vm_file));
+	/* Others register and unregister: they may. */
+	if (likely(!(current->flags & PF_WQ_WORKER)) ||
+	    !(reclaim_is(current_work()) || retpoint_tidy_is(current_work())))
+		return true;
+	return !vma->vm_file || !inode_is_served(file_inode(vma->vm_file));
 }
 
-/* The page at @vaddr, and its mapping; or an ERR_PTR. */
-static struct page *get_page_at(struct mm_struct *mm, unsigned long vaddr, unsigned int gup_flags,
-				struct vm_area_struct **vma)
+/**
+ * text_get_page - get_user_page_vma_remote() of text and data of a file
+ * @mm: mmap_lock held
+ * @vaddr: the address
+ * @gup_flags: FOLL_*
+ * @vma: set to the mapping
+ *
+ * Return: the page, held; or an ERR_PTR: -EAGAIN if it may not be waited for. A mapping that
+ * has no page of its own has no breakpoint of ours: there that is an -EFAULT like any other.
+ */
+struct page *text_get_page(struct mm_struct *mm, unsigned long vaddr, unsigned int gup_flags,
+			   struct vm_area_struct **vma)
 {
 	struct vm_area_struct *there = vma_lookup(mm, vaddr);
-	bool wait = !there || text_may_wait(there);
 	struct page *page;
 
-	page = get_user_page_vma_remote(mm, vaddr, FOLL_FORCE | gup_flags |
-					(wait ? 0 : FOLL_NOFAULT), vma);
-	return !wait && page == ERR_PTR(-EFAULT) ? ERR_PTR(-EAGAIN) : page;
+	if (likely(!there || may_wait(there)))
+		return get_user_page_vma_remote(mm, vaddr, gup_flags, vma);
+	page = get_user_page_vma_remote(mm, vaddr, (gup_flags & ~FOLL_WRITE) | FOLL_NOFAULT, vma);
+	if (page == ERR_PTR(-EFAULT))
+		return there->anon_vma ? ERR_PTR(-EAGAIN) : page;
+	if (IS_ERR(page) || !(gup_flags & FOLL_WRITE))
+		return page;
+	/* To copy one that fork() has left shared takes a fault, but nobody is asked. */
+	if (!PageAnon(page))
+		gup_flags |= FOLL_NOFAULT;
+	put_page(page);
+	page = get_user_page_vma_remote(mm, vaddr, gup_flags, vma);
+	return page == ERR_PTR(-EFAULT) ? ERR_PTR(-EAGAIN) : page;
 }
 
 /**
@@ -96,7 +112,7 @@ int text_read(struct mm_struct *mm, unsigned long vaddr, u8 *buf, unsigned int n
 		struct vm_area_struct *vma;
 		struct page *page;
 
-		page = get_page_at(mm, vaddr, 0, &vma);
+		page = text_get_page(mm, vaddr, FOLL_FORCE, &vma);
 		if (IS_ERR(page))
 			return PTR_ERR(page);
 		memcpy_from_page(buf, page, in_page, chunk);
@@ -144,7 +160,7 @@ static int text_page_get(struct text_page *tp, struct mm_struct *mm, unsigned lo
 	    (tp->own || !(gup_flags & FOLL_WRITE)))
 		return 0;
 	text_page_put(tp);
-	page = get_page_at(mm, vaddr, gup_flags, &tp->vma);
+	page = text_get_page(mm, vaddr, FOLL_FORCE | gup_flags, &tp->vma);
 	if (IS_ERR(page))
 		return PTR_ERR(page);
 	tp->page = page;
@@ -323,7 +339,7 @@ int text_restore(struct mm_struct *mm, unsigned long vaddr, const struct arch_up
 	write_byte(tp.page, vaddr, insn->insn[0]);
 	/* A page that is written to meanwhile, by whom it may, must stay what it is. */
 	give_back = text_vma_could(tp.vma) && !(tp.vma->vm_flags & VM_WRITE) &&
-		    (!(tp.vma->vm_flags & VM_LOCKED) || text_may_wait(tp.vma)) &&
+		    (!(tp.vma->vm_flags & VM_LOCKED) || may_wait(tp.vma)) &&
 		    !folio_maybe_dma_pinned(page_folio(tp.page)) &&
 		    same_as_file(tp.vma, vaddr, tp.page);
 	text_page_put(&tp);
@@ -333,7 +349,7 @@ int text_restore(struct mm_struct *mm, unsigned long vaddr, const struct arch_up
 	zap_page_range_single(tp.vma, vaddr & PAGE_MASK, PAGE_SIZE, NULL);
 	if (tp.vma->vm_flags & VM_LOCKED) {
 		/* mlock() promised that no access faults. */
-		page = get_page_at(mm, vaddr, 0, &tp.vma);
+		page = text_get_page(mm, vaddr, FOLL_FORCE, &tp.vma);
 		if (!IS_ERR(page))
 			put_page(page);
 	}

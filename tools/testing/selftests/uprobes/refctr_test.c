@@ -139,7 +139,6 @@ TEST_F(counter, forked)
 	EXPECT_EQ(1, counter_in(self->data));
 }
 
-/* The counter in a child goes down too. */
 /* Its text goes elsewhere, and the probe with it: still one. */
 static int moves_its_text(const struct _test_data_counter *self, bool hit_before)
 {
@@ -174,6 +173,7 @@ TEST_F(counter, moved_in_child)
 	EXPECT_EQ(0, counter_in(self->data));
 }
 
+/* The counter in a child goes down too. */
 TEST_F(counter, detached_in_child)
 {
 	int go[2], up[2];

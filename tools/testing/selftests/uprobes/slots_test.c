@@ -6,6 +6,7 @@
 #include "common.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/resource.h>
 
 #define NR_SITES	200
@@ -212,6 +213,7 @@ TEST_F(slots, swapped_out)
 {
 	pthread_t threads[2];
 	struct job jobs[2];
+	cpu_set_t cpu;
 	struct map m;
 
 	if (!have_swap())
@@ -232,8 +234,11 @@ TEST_F(slots, swapped_out)
 		pthread_join(threads[t], NULL);
 		EXPECT_EQ(0, jobs[t].wrong);
 	}
-	/* What another CPU has just touched stays a little longer. */
+	/* What a CPU has just brought may be known to that one only. */
 	for (int n = 0; n < 100 && smaps_kb((void *)m.start, "Rss"); n++) {
+		CPU_ZERO(&cpu);
+		CPU_SET(n % sysconf(_SC_NPROCESSORS_ONLN), &cpu);
+		EXPECT_EQ(0, sched_setaffinity(0, sizeof(cpu), &cpu));
 		EXPECT_EQ(0, madvise((void *)m.start, m.end - m.start, MADV_PAGEOUT));
 		usleep(10000);
 	}
