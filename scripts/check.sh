@@ -22,7 +22,8 @@
 # at the same time are what debug and races have.
 #
 # debug has two machines as well, of 64-bit and of 32-bit programs. There, and in races, the
-# lists of many thousands are gone through with one in eight of their items (SHARE).
+# lists of many thousands are gone through with one in eight of their items (SHARE), that of
+# every_insn with one in 64.
 #
 # races has one with 4 virtual CPUs and the programs that have threads or processes at
 # work side by side. It goes on after a report, so that all are seen at once.

@@ -322,7 +322,7 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 	switch (text_look(um->mm, vaddr, site->insn)) {
 	case -EAGAIN:
 wait:
-		/* For its next hit: the worker would come here again and again. */
+		/* For somebody who may wait: the worker would come here again and again. */
 		site_mark_stale(site);
 		WRITE_ONCE(um->any_stale, true);
 		break;

@@ -96,8 +96,9 @@ static void rounds(void)
 			pid = fork();
 			if (!pid) {
 				if (shared->splits) {
-					madvise((void *)((unsigned long)dbg_nop & -PAGE), PAGE,
-						MADV_RANDOM);
+					if (madvise((void *)((unsigned long)dbg_nop & -PAGE), PAGE,
+						    MADV_RANDOM))
+						_exit(8);
 					raise(SIGSTOP);
 				}
 				_exit(dbg_run(buf, COUNT) == COUNT ? 0 : 9);

@@ -219,8 +219,6 @@ FIXTURE(far) {
 	const void *base;
 	unsigned int selector;
 	uint8_t text[128];
-	int to_child, status;
-	pid_t child;
 };
 
 FIXTURE_VARIANT(far) {
