@@ -12,6 +12,7 @@ const char *const uprobe_drop_name[UPROBE_DROPS] = {
 	[UPROBE_DROP_CHANGED]	= "changed",
 	[UPROBE_DROP_MAPPING]	= "mapping",
 	[UPROBE_DROP_REFUSED]	= "refused",
+	[UPROBE_DROP_MISSED]	= "missed",
 	[UPROBE_DROP_FAULT]	= "fault",
 	[UPROBE_DROP_MODE]	= "mode",
 	[UPROBE_DROP_AREA]	= "area",

@@ -7,7 +7,7 @@
  * and looked at again. A process that forks meanwhile puts its child on the tree
  * before it lets go of its own mmap_lock. So when a walk finds nothing to do, or only
  * in mms that have not forked since they were seen on the tree, there is no child that
- * was missed: the walk is repeated until that is so.
+ * was missed: the walk is repeated until that is so, but not for ever (MOST_PASSES).
  * A process that maps the file later sees the probepoint in uprobe_mmap().
  */
 #include <linux/fs.h>
@@ -240,10 +240,13 @@ int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long
 		}
 	}
 	err = plant(site, text, state);
-	if (err)
+	if (err) {
+		/* A barred one may still be counted. */
+		refctr_dec(site);
 		site_retire(site);
-	else if (site->state == SITE_PLANTED)
+	} else if (site->state == SITE_PLANTED) {
 		*planted = true;
+	}
 unlock:
 	mutex_unlock(&um->lock);
 	return err;
@@ -643,7 +646,7 @@ struct walk {
 	unsigned int in_doubt;		/* so many passes look again even if nothing was done */
 	bool moved;			/* a mapping was not where it had been seen */
 	bool if_free;			/* pass over an mm whose mmap_lock others have */
-	bool left;			/* one was passed over */
+	bool left;			/* one was passed over, or may have been missed */
 	struct text_page text;		/* of the mapping that is being visited */
 	int (*visit)(struct walk *w, struct probepoint *pp, struct vm_area_struct *vma,
 		     unsigned long vaddr);
@@ -723,9 +726,17 @@ static int walk_mapping(struct walk *w, struct mapping_ref *ref, bool wanted)
 	return err;
 }
 
+/*
+ * Two or three passes do where processes fork now and then. If they fork, or map and unmap
+ * the file, all the time, in each pass there may be something that another one has to look
+ * at: that ends here.
+ */
+#define MOST_PASSES	10
+
 static int walk_mappings(struct walk *w, bool wanted)
 {
 	struct mapping_list lists[2], *list = &lists[0], *last = &lists[1];
+	unsigned int passes = MOST_PASSES;
 	int err;
 
 	init_mappings(list);
@@ -740,6 +751,8 @@ static int walk_mappings(struct walk *w, bool wanted)
 			err = walk_mapping(w, &list->ref[list->users - 1], wanted);
 			mmput_async(list->ref[--list->users].mm);
 			cond_resched();
+			if (wanted && !err && fatal_signal_pending(current))
+				err = -EINTR;
 		}
 		put_mappings(last);
 		/* In place of one that was done before, perhaps: look at all. */
@@ -749,7 +762,8 @@ static int walk_mappings(struct walk *w, bool wanted)
 		w->first = false;
 		if (w->in_doubt)
 			w->in_doubt--;
-	} while (w->again && !err);
+	} while (w->again && !err && --passes);
+	w->left |= w->again && !err;
 	free_mappings(list);
 	free_mappings(last);
 	return err;
@@ -773,15 +787,22 @@ static int insert_visit(struct walk *w, struct probepoint *pp, struct vm_area_st
  *	listed; the lock of the file is held
  * @n: how many, at least one
  *
+ * A process that may have been missed because the walk would not end is counted.
+ *
  * Context: may sleep; takes mmap_lock of others.
  * Return: 0, -ENOMEM, or -EINTR if current is being killed; with some planted.
  */
 int insert_everywhere(struct probepoint **pps, unsigned int n)
 {
 	struct walk w = { .pps = pps, .n = n, .visit = insert_visit };
+	unsigned int i;
+	int err;
 
 	lockdep_assert_held(&pps[0]->file->lock);
-	return walk_mappings(&w, true);
+	err = walk_mappings(&w, true);
+	for (i = 0; i < n && w.left; i++)
+		uprobe_drop(pps[i], UPROBE_DROP_MISSED);
+	return err;
 }
 
 /* In one mm, whose mmap_lock is held for writing. */
@@ -832,9 +853,11 @@ static int remove_visit(struct walk *w, struct probepoint *pp, struct vm_area_st
 
 /*
  * A hit of the parent may have taken out what its child has now. So many generations of
- * that are looked for; a process that forks all the time may not keep this going.
+ * that are looked for.
  */
 #define IN_DOUBT	8
+
+static_assert(IN_DOUBT < MOST_PASSES);
 
 static void remove_walks(struct probepoint **pps, unsigned int n, bool if_free)
 {
@@ -869,9 +892,9 @@ static void remove_in_worker(struct work_struct *work)
  *	file is held
  * @n: how many, at least one
  *
- * Those of which some may remain, for want of memory or as current is being killed, are
- * marked so (@left): a site does no harm without uprobes, but a child of fork() may have the
- * breakpoint without it.
+ * Those of which some may remain, for want of memory, as current is being killed, or as
+ * processes fork all the time, are marked so (@left): a site does no harm without uprobes,
+ * but a child of fork() may have the breakpoint without it.
  *
  * Context: may sleep; takes mmap_lock of others.
  */

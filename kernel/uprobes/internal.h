@@ -90,6 +90,8 @@ void defer(struct deferral *d, void (*fn)(struct deferral *d));
  * @UPROBE_DROP_CHANGED: not planted, or backed out: text is not the file's
  * @UPROBE_DROP_MAPPING: not planted: shared, writable or huge mapping
  * @UPROBE_DROP_REFUSED: not planted: refused in the mode of this mm
+ * @UPROBE_DROP_MISSED: perhaps not planted everywhere: processes forked or mapped the file
+ *	all the time
  * @UPROBE_DROP_FAULT: not planted: text cannot be read or written
  * @UPROBE_DROP_MODE: backed out: executed in the other mode, in a code segment of the
  *	program's own, or with a 16-bit stack segment
@@ -111,6 +113,7 @@ enum uprobe_drop {
 	UPROBE_DROP_CHANGED,
 	UPROBE_DROP_MAPPING,
 	UPROBE_DROP_REFUSED,
+	UPROBE_DROP_MISSED,
 	UPROBE_DROP_FAULT,
 	UPROBE_DROP_MODE,
 	UPROBE_DROP_AREA,
