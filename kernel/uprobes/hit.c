@@ -90,7 +90,7 @@ static bool enter_slot(struct uprobe_site *site, struct uprobe_thread *t, struct
 /* The thread is out; @t->state has said so before @t->slot does. */
 static void leave_slot(struct uprobe_thread *t)
 {
-	/* Pairs with uprobe_threads_name_slot() and _site(): this thread is out. */
+	/* Pairs with uprobe_threads_name_slot() and _sites(): this thread is out. */
 	smp_store_release(&t->slot, 0);
 	/* The same for the site, last: @t->slot is never set without it. */
 	smp_store_release(&t->site, NULL);
@@ -579,7 +579,7 @@ static noinline bool enter_syscall(struct uprobe_site *site, struct uprobe_threa
 {
 	struct arch_uprobe insn = *site->insn;
 
-	/* Pairs with uprobe_threads_name_site(). */
+	/* Pairs with uprobe_threads_name_sites(). */
 	smp_store_release(&t->site, NULL);
 	srcu_read_unlock(&uprobes_srcu, idx);
 	arch_uprobe_syscall(&insn, regs);
@@ -689,7 +689,7 @@ static bool hit(struct uprobe_mm *um, struct pt_regs *regs)
 		if (!fatal_signal_pending(current))
 			back_out(site->um, vaddr, UPROBE_DROP_AREA);
 	}
-	/* Pairs with uprobe_threads_name_site(). */
+	/* Pairs with uprobe_threads_name_sites(). */
 	smp_store_release(&t->site, NULL);
 	return true;
 out:

@@ -354,6 +354,18 @@ enum site_state {
 #define SITE_LOOKED_AT	2
 
 /**
+ * enum site_naming - of a site that was unhashed: does a thread name it?
+ * @SITE_NOT_ASKED: nobody wants to know
+ * @SITE_ASKED: none that was seen yet
+ * @SITE_NAMED: yes, or it will be known a little later only
+ */
+enum site_naming {
+	SITE_NOT_ASKED,
+	SITE_ASKED,
+	SITE_NAMED,
+};
+
+/**
  * struct uprobe_site - a probepoint in one mm
  * @hash: in @um->table, by @vaddr; RCU and SRCU readers
  * @node: in @um->index, by @vaddr (@um->index_lock)
@@ -377,6 +389,7 @@ enum site_state {
  * @ref_ctr: the ref counter of this mm was incremented (@um->lock)
  * @ref_ctr_came: if so, it came with fork(), as did the breakpoint (@um->lock)
  * @returns: functions return to it in this mm (@um->lock)
+ * @naming: enum site_naming (@um->lock)
  * @link: one of them, as a hint; of @pp, so as long-lived as the site
  * @dead: on @um->dead or @um->aging, once it is unhashed
  * @rcu: frees it
@@ -402,6 +415,7 @@ struct uprobe_site {
 	bool			ref_ctr;
 	bool			ref_ctr_came;
 	bool			returns;
+	u8			naming;
 	struct return_link	*link;
 	struct list_head	dead;
 	struct rcu_head		rcu;
@@ -796,7 +810,7 @@ static inline bool site_crosses_page(const struct uprobe_site *site)
 
 struct uprobe_thread *uprobe_thread_get(struct uprobe_mm *um);
 void uprobe_signal_overdue(struct timer_list *timer);
-bool uprobe_threads_name_site(struct uprobe_mm *um, const struct uprobe_site *site);
+void uprobe_threads_name_sites(struct uprobe_mm *um);
 bool uprobe_threads_name_slot(struct uprobe_mm *um, unsigned long slot);
 
 /* ------------------------------------------------------------- returns.c */

@@ -14,6 +14,7 @@
  * up memory, not a task.
  */
 #include <linux/kthread.h>
+#include <linux/oom.h>
 #include <linux/sched/mm.h>
 
 #include "internal.h"
@@ -63,9 +64,14 @@ static bool free_aged(struct uprobe_mm *um)
 	bool freed = false;
 
 	lockdep_assert_held(&um->lock);
+	if (list_empty(&um->aging))
+		return false;
+	list_for_each_entry(site, &um->aging, dead)
+		site->naming = SITE_ASKED;
+	uprobe_threads_name_sites(um);
 	list_for_each_entry_safe(site, next, &um->aging, dead) {
 		cond_resched();
-		if (uprobe_threads_name_site(um, site))
+		if (site->naming == SITE_NAMED)
 			continue;
 		list_del(&site->dead);
 		site_free(site);
@@ -110,7 +116,9 @@ static bool tidy_mm(struct uprobe_mm *um)
 	if (!mutex_trylock(&um->lock))
 		goto unlock;
 	done = true;
-	revalidate_stale(um);
+	/* Its fork() failed half way: it has mappings that are still the parent's. */
+	if (!check_stable_address_space(mm))
+		revalidate_stale(um);
 	/*
 	 * MMF_HAS_UPROBES stays: a thread may have executed an int3 of ours
 	 * before it was taken out, and be on its way to uprobe_int3() still.

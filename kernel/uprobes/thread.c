@@ -94,28 +94,31 @@ static void look_at(struct uprobe_thread *t)
 }
 
 /**
- * uprobe_threads_name_site - is any thread getting past this site?
+ * uprobe_threads_name_sites - which sites are threads getting past?
  * @um: the mm's probes, @um->lock held
- * @site: unhashed, a grace period ago
  *
- * Return: true if so, or if it will be known a little later only.
+ * Of those with SITE_ASKED, which were unhashed a grace period ago, each that is named
+ * gets SITE_NAMED. For all of them at once: sites and threads may both be many.
  */
-bool uprobe_threads_name_site(struct uprobe_mm *um, const struct uprobe_site *site)
+void uprobe_threads_name_sites(struct uprobe_mm *um)
 {
+	struct uprobe_site *site;
 	struct uprobe_thread *t;
-	bool found = false;
 
+	/* What is named by then is not freed. */
+	lockdep_assert_held(&um->lock);
 	spin_lock(&um->threads_lock);
 	list_for_each_entry(t, &um->threads, link) {
 		/* Pairs with the release when a thread leaves. */
-		if (smp_load_acquire(&t->site) != site)
+		site = smp_load_acquire(&t->site);
+		if (!site || site->naming != SITE_ASKED)
 			continue;
 		look_at(t);
 		/* And with the release in release_left(). */
-		found |= smp_load_acquire(&t->site) == site;
+		if (smp_load_acquire(&t->site) == site)
+			site->naming = SITE_NAMED;
 	}
 	spin_unlock(&um->threads_lock);
-	return found;
 }
 
 /**

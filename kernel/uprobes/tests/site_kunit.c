@@ -154,7 +154,7 @@ static void named_site_is_kept(struct kunit *test)
 	mutex_lock(&um->lock);
 	site = site_add(um, pp, 0x1000);
 	WRITE_ONCE(t->site, site);
-	KUNIT_EXPECT_TRUE(test, uprobe_threads_name_site(um, site));
+	KUNIT_EXPECT_TRUE(test, uprobe_test_site_named(um, site));
 	if (site)
 		site_retire(site);
 	mutex_unlock(&um->lock);

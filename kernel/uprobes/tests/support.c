@@ -124,6 +124,18 @@ struct uprobe_mm *uprobe_test_um(struct kunit *test)
 	return um;
 }
 
+/* Is a thread getting past it? */
+bool uprobe_test_site_named(struct uprobe_mm *um, struct uprobe_site *site)
+{
+	bool named;
+
+	site->naming = SITE_ASKED;
+	uprobe_threads_name_sites(um);
+	named = site->naming == SITE_NAMED;
+	site->naming = SITE_NOT_ASKED;
+	return named;
+}
+
 /* The memory itself. What others find there is another matter. */
 int uprobe_test_read(unsigned long vaddr, void *buf, int n)
 {

@@ -39,6 +39,7 @@ unsigned long uprobe_test_map(struct kunit *test, struct file *file, unsigned lo
 unsigned long uprobe_test_map_text(struct kunit *test, struct file *file);
 unsigned long uprobe_test_map_stack(struct kunit *test, unsigned long bytes);
 struct uprobe_mm *uprobe_test_um(struct kunit *test);
+bool uprobe_test_site_named(struct uprobe_mm *um, struct uprobe_site *site);
 void uprobe_test_enter(struct kunit *test, struct uprobe_thread *t, struct pt_regs *regs);
 
 int uprobe_test_read(unsigned long vaddr, void *buf, int n);

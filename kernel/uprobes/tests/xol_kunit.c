@@ -403,18 +403,18 @@ static void boosted_names_are_taken_away(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, uprobe_threads_name_slot(p.um, site->slot));
 	t->state = THREAD_STEPS;
 	KUNIT_EXPECT_TRUE(test, uprobe_threads_name_slot(p.um, site->slot));
-	KUNIT_EXPECT_TRUE(test, uprobe_threads_name_site(p.um, site));
+	KUNIT_EXPECT_TRUE(test, uprobe_test_site_named(p.um, site));
 	KUNIT_EXPECT_EQ(test, t->slot, site->slot);
 
 	t->state = THREAD_BOOSTED;
 	KUNIT_EXPECT_FALSE(test, uprobe_threads_name_slot(p.um, site->slot));
 	KUNIT_EXPECT_EQ(test, t->slot, 0UL);
-	KUNIT_EXPECT_FALSE(test, uprobe_threads_name_site(p.um, site));
+	KUNIT_EXPECT_FALSE(test, uprobe_test_site_named(p.um, site));
 	KUNIT_EXPECT_NULL(test, t->site);
 
 	t->slot = site->slot;
 	t->site = site;
-	KUNIT_EXPECT_FALSE(test, uprobe_threads_name_site(p.um, site));
+	KUNIT_EXPECT_FALSE(test, uprobe_test_site_named(p.um, site));
 	KUNIT_EXPECT_EQ(test, t->slot, 0UL);
 	mutex_unlock(&p.um->lock);
 	end_fake_threads(p.um);

@@ -90,7 +90,7 @@ inline slot_is_named(yes)
 	od
 }
 
-/* uprobe_threads_name_site() */
+/* uprobe_threads_name_sites() */
 inline site_is_named(s, yes)
 {
 	yes = false;
