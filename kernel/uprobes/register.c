@@ -250,7 +250,8 @@ static int add(struct uprobe *u, struct probepoint **found)
 		WRITE_ONCE(u->pp, pp);
 		if (u->ret_handler)
 			retpoint_want(pp);
-		list_add_tail_rcu(&u->node, &pp->uprobes);
+		/* In front: as in 6.12 the last one registered is called first. */
+		list_add_rcu(&u->node, &pp->uprobes);
 	}
 	probed_file_retire_idle(file);
 	mutex_unlock(&file->make_lock);
