@@ -156,8 +156,7 @@ static bool add_segment_base(const struct emu *e, u8 prefix, unsigned long *addr
 		return true;
 	}
 #endif
-	base = uprobe_segment_base(e->regs, segment_index(prefix));
-	if (base == -1UL) {
+	if (!uprobe_segment_base(e->regs, segment_index(prefix), &base)) {
 		uprobe_raise_gp();
 		return false;
 	}

@@ -90,7 +90,7 @@ enum uprobe_syscall_entry {
 	UPROBE_ENTRY_INT80,	/* int $0x80 in any code */
 };
 
-unsigned long uprobe_segment_base(struct pt_regs *regs, int index);
+bool uprobe_segment_base(struct pt_regs *regs, int reg, unsigned long *base);
 unsigned int uprobe_riprel_copy(u8 *copy, const u8 *insn, unsigned int len,
 				unsigned int prefixes, u8 seg);
 bool uprobe_gs_borrowable(void);

@@ -22,7 +22,6 @@
 #include <asm/fpu/types.h>
 #include <asm/fsgsbase.h>
 #include <asm/gsseg.h>
-#include <asm/insn-eval.h>
 #include <asm/pkru.h>
 #include <asm/processor-flags.h>
 #include <asm/ptrace.h>
@@ -96,52 +95,6 @@ void arch_uprobe_slot_image(const struct arch_uprobe *au, unsigned long vaddr,
 bool uprobe_gs_return_fits(unsigned int len)
 {
 	return len + GS_RETURN_BYTES + JUMP64_BYTES <= TARGET_AT;
-}
-
-/* insn_get_seg_base() of a thread that stays on a CPU meanwhile: the GDT is per CPU. */
-unsigned long uprobe_segment_base(struct pt_regs *regs, int index)
-{
-	unsigned long base;
-
-	migrate_disable();
-	base = insn_get_seg_base(regs, index);
-	migrate_enable();
-	return base;
-}
-
-/* The code segments that the kernel has for programs have no base. */
-static bool is_flat_cs(unsigned long cs)
-{
-#ifdef CONFIG_X86_64
-	if (cs == __USER32_CS)
-		return true;
-#endif
-	return cs == __USER_CS;
-}
-
-bool arch_uprobe_linear(struct pt_regs *regs, unsigned long ip, unsigned long *vaddr)
-{
-	unsigned long base;
-
-	*vaddr = ip;
-	if (user_64bit_mode(regs) || (!v8086_mode(regs) && is_flat_cs(regs->cs)))
-		return true;
-	base = uprobe_segment_base(regs, INAT_SEG_REG_CS);
-	*vaddr = (u32)(base + ip);
-	return base != -1UL;
-}
-
-#define AR_BIG	BIT(22)
-
-/* A stack segment of the program's own may be a small one, where only sp counts. */
-bool arch_uprobe_flat_stack(const struct pt_regs *regs)
-{
-	unsigned int selector = regs->ss & 0xffff, rights = 0;
-	bool known;
-
-	asm("lar %[selector], %[rights]"
-	    : [rights] "+r" (rights), "=@ccz" (known) : [selector] "r" (selector));
-	return known && (rights & AR_BIG);
 }
 
 bool arch_uprobe_long_int3(const u8 *bytes)

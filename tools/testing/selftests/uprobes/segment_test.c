@@ -22,7 +22,7 @@
 #define SELECTOR(nr)	((nr) * 8 + 7)	/* LDT, ring 3 */
 
 /* Which entry of the LDT is what */
-enum { SMALL_STACK, OWN_STACK, FLAT_CODE, BASED_CODE };
+enum { SMALL_STACK, OWN_STACK, FLAT_CODE, BASED_CODE, LAST_CODE = LDT_ENTRIES - 2, LAST_STACK };
 
 /* What 32-bit code can reach: the program is linked below 4 GB. */
 static uint8_t low_stack[4 * PAGE] __attribute__((aligned(PAGE)));
@@ -161,17 +161,28 @@ static unsigned int run_far(unsigned int ax, const void *where, const void *base
 }
 
 /* All of a stack segment's limits are those of the kernel's own: a hit as any other. */
-TEST(stack_of_its_own)
+static void check_own_stack(struct __test_metadata *_metadata, unsigned int nr)
 {
 	struct probe p;
 
-	ASSERT_TRUE(make_segment(OWN_STACK, NULL, 0xfffff, DATA, true));
-	ASSERT_EQ(5, run_stack(5, SELECTOR(OWN_STACK)));
+	ASSERT_TRUE(make_segment(nr, NULL, 0xfffff, DATA, true));
+	ASSERT_EQ(5, run_stack(5, SELECTOR(nr)));
 	ASSERT_EQ(0, probe_addr(&p, stack_push, 0));
 	for (unsigned int i = 0; i < 3; i++)
-		EXPECT_EQ(i, run_stack(i, SELECTOR(OWN_STACK)));
+		EXPECT_EQ(i, run_stack(i, SELECTOR(nr)));
 	EXPECT_EQ(3, probe_hits(&p));
 	probe_close(&p);
+}
+
+TEST(stack_of_its_own)
+{
+	check_own_stack(_metadata, OWN_STACK);
+}
+
+/* A selector that is negative, if it is taken for a signed one */
+TEST(stack_from_the_end_of_the_table)
+{
+	check_own_stack(_metadata, LAST_STACK);
 }
 
 #ifndef __x86_64__
@@ -224,6 +235,7 @@ FIXTURE(far) {
 FIXTURE_VARIANT(far) {
 	bool kernels;		/* not in the LDT */
 	bool based;
+	bool last;		/* from the end of the LDT */
 };
 
 FIXTURE_VARIANT_ADD(far, flat) {
@@ -231,6 +243,11 @@ FIXTURE_VARIANT_ADD(far, flat) {
 
 FIXTURE_VARIANT_ADD(far, with_base) {
 	.based = true,
+};
+
+FIXTURE_VARIANT_ADD(far, with_base_and_last) {
+	.based = true,
+	.last = true,
 };
 
 #ifdef __x86_64__
@@ -255,6 +272,9 @@ FIXTURE_SETUP(far)
 	self->selector = KERNELS_32;
 	if (!variant->kernels) {
 		unsigned int nr = variant->based ? BASED_CODE : FLAT_CODE;
+
+		if (variant->last)
+			nr = LAST_CODE;
 
 		/* So that nothing is below it, should that be taken for an address. */
 		self->base = variant->based ? far_text - 16 : NULL;
@@ -367,7 +387,7 @@ TEST_F(far, int3_of_its_own)
 	ASSERT_EQ(0, sigaction(SIGTRAP, &sa, NULL));
 	if (variant->based) {
 		base = (void *)((unsigned long)far_own_int3 - (unsigned long)stack_push);
-		ASSERT_TRUE(make_segment(BASED_CODE, base, 0xfffff, CODE, true));
+		ASSERT_TRUE(make_segment(self->selector >> 3, base, 0xfffff, CODE, true));
 	}
 	ASSERT_EQ(0, probe_addr(&p, stack_push, 0));
 	run_far(7, far_own_int3, base, self->selector);

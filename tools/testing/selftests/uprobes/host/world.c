@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The kernel around the arch half: memory is the block, and what is not is not mapped. */
 #include "world.h"
+#include "internal.h"
 
 struct world world = { .fsgsbase = true };
 
@@ -25,6 +26,18 @@ struct vm_area_struct *lock_mm_and_find_vma(struct mm_struct *mm, unsigned long 
 	if (addr < world.block || addr >= world.block_end)
 		return NULL;
 	return world.read_only && addr >= world.read_only ? &read_only : &whole;
+}
+
+/* In place of segment.c: a program here has no segments of its own. */
+bool uprobe_segment_base(struct pt_regs *regs, int reg, unsigned long *base)
+{
+	*base = reg == INAT_SEG_REG_FS ? world.base[0] : reg == INAT_SEG_REG_GS ? world.base[1] : 0;
+	return true;
+}
+
+bool arch_uprobe_flat_stack(const struct pt_regs *regs)
+{
+	return true;
 }
 
 static bool fpu_loaded;

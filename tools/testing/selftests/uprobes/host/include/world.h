@@ -197,18 +197,6 @@ static inline void host_load_segment(int seg, u16 sel)
 	world.base[seg] = 0;
 }
 
-static inline unsigned long insn_get_seg_base(struct pt_regs *regs, int seg)
-{
-	switch (seg) {
-	case INAT_SEG_REG_FS:
-		return world.base[0];
-	case INAT_SEG_REG_GS:
-		return world.base[1];
-	default:
-		return 0;
-	}
-}
-
 static inline unsigned long x86_fsbase_read_cpu(void)
 {
 	return world.base[0];
@@ -334,8 +322,6 @@ static inline bool task_work_pending(struct task_struct *task)
 }
 
 static inline void cond_resched(void) { }
-static inline void migrate_disable(void) { }
-static inline void migrate_enable(void) { }
 
 static inline bool signal_pending(struct task_struct *task)
 {
