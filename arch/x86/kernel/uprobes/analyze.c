@@ -617,12 +617,21 @@ static enum uprobe_refusal only_32(struct arch_uprobe *au, const struct decoded 
 /* Looking closer: 0f						      */
 /* ------------------------------------------------------------------ */
 
+/*
+ * Where the CPU has UMIP the kernel does these, and goes on behind them without the debug
+ * exception by which the way back of a borrowed base is watched when it is not open.
+ */
+static enum uprobe_refusal maybe_done_by_kernel(struct arch_uprobe *au, const struct decoded *d)
+{
+	return step_modrm(au, d);
+}
+
 static enum uprobe_refusal group6(struct arch_uprobe *au, const struct decoded *d)
 {
 	/* sldt, str, lldt, ltr, verr, verw, and with f2 lkgs */
 	if (d->reg > 6 || (d->reg == 6 && d->rep != 0xf2))
 		return UPROBE_REFUSE_UNKNOWN;
-	return slot_modrm(au, d, false);
+	return is_mem(d) ? maybe_done_by_kernel(au, d) : slot_modrm(au, d, false);
 }
 
 static enum uprobe_refusal group7_reg(struct arch_uprobe *au, const struct decoded *d)
@@ -647,7 +656,7 @@ static enum uprobe_refusal group7(struct arch_uprobe *au, const struct decoded *
 	/* sgdt, sidt, lgdt, lidt, smsw, with f3 rstorssp, lmsw, invlpg */
 	if (d->reg == 5 && d->rep != 0xf3)
 		return UPROBE_REFUSE_UNKNOWN;
-	return slot_modrm(au, d, false);
+	return maybe_done_by_kernel(au, d);
 }
 
 static enum uprobe_refusal syscall(struct arch_uprobe *au, const struct decoded *d)
