@@ -241,9 +241,10 @@ int insert_site(struct probepoint *pp, struct vm_area_struct *vma, unsigned long
 	}
 	err = plant(site, text, state);
 	if (err) {
-		/* A barred one may still be counted. */
+		/* A barred one may still be counted, and stays if that cannot be undone. */
 		refctr_dec(site);
-		site_retire(site);
+		if (!site->ref_ctr)
+			site_retire(site);
 	} else if (site->state == SITE_PLANTED) {
 		*planted = true;
 	}
@@ -787,7 +788,7 @@ static int insert_visit(struct walk *w, struct probepoint *pp, struct vm_area_st
  *	listed; the lock of the file is held
  * @n: how many, at least one
  *
- * A process that may have been missed because the walk would not end is counted.
+ * That some may have been missed, because the walk would not end, is counted for each.
  *
  * Context: may sleep; takes mmap_lock of others.
  * Return: 0, -ENOMEM, or -EINTR if current is being killed; with some planted.

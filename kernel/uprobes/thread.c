@@ -111,7 +111,7 @@ void uprobe_threads_name_sites(struct uprobe_mm *um)
 	list_for_each_entry(t, &um->threads, link) {
 		/* Pairs with the release when a thread leaves. */
 		site = smp_load_acquire(&t->site);
-		if (!site || site->naming != SITE_ASKED)
+		if (!site || site->naming == SITE_NOT_ASKED)
 			continue;
 		look_at(t);
 		/* And with the release in release_left(). */

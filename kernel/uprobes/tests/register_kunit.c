@@ -167,6 +167,9 @@ static void ref_counter_must_agree(struct kunit *test)
 	second->ref_ctr_offset = 0x800;
 	KUNIT_EXPECT_EQ(test, register_uprobe(second), 0);
 	KUNIT_EXPECT_PTR_EQ(test, second->pp, first->pp);
+	/* As in 6.12 it is called first. */
+	KUNIT_EXPECT_PTR_EQ(test, list_first_entry(&first->pp->uprobes, struct uprobe, node),
+			    second);
 	unregister_uprobe(second);
 
 	/* With the last one its counter is forgotten. */

@@ -397,6 +397,7 @@ static void boosted_names_are_taken_away(struct kunit *test)
 	struct place p = place_make(test);
 	struct uprobe_site *site = site_with_slot(test, &p, 0);
 	struct uprobe_thread *t = fake_thread(test, p.um, site->slot);
+	struct uprobe_thread *stays = fake_thread(test, p.um, 0);
 
 	t->site = site;
 	mutex_lock(&p.um->lock);
@@ -416,6 +417,15 @@ static void boosted_names_are_taken_away(struct kunit *test)
 	t->site = site;
 	KUNIT_EXPECT_FALSE(test, uprobe_test_site_named(p.um, site));
 	KUNIT_EXPECT_EQ(test, t->slot, 0UL);
+
+	/* One that stays there keeps nobody behind it from being looked at. */
+	t->slot = site->slot;
+	t->site = site;
+	stays->site = site;
+	stays->state = THREAD_STEPS;
+	KUNIT_EXPECT_PTR_EQ(test, list_next_entry(stays, link), t);
+	KUNIT_EXPECT_TRUE(test, uprobe_test_site_named(p.um, site));
+	KUNIT_EXPECT_NULL(test, t->site);
 	mutex_unlock(&p.um->lock);
 	end_fake_threads(p.um);
 }

@@ -71,7 +71,8 @@ static bool ldt_base(unsigned int entry, unsigned long *base)
  * else that it may load there has no base.
  *
  * Context: may sleep.
- * Return: false if the selector is null, or nothing is there: using it is #GP.
+ * Return: false if the selector is null, or behind the end of the LDT: using it is #GP.
+ *	What the descriptor says but for its base is not looked at.
  */
 bool uprobe_segment_base(struct pt_regs *regs, int reg, unsigned long *base)
 {

@@ -181,7 +181,7 @@ TEST(everything)
 
 /*
  * Processes that change what maps the file faster than it can be walked: a registration
- * and its end come to theirs, and what other processes execute is counted.
+ * and its end come to theirs, and the hits of a quiet process are counted.
  */
 #define NR_RESTLESS	6
 /* Even if nobody is there any more to kill them */
@@ -218,6 +218,7 @@ static void fork_all_the_time(unsigned int nr)
 
 FIXTURE(restless) {
 	pid_t group;
+	long probepoints;
 };
 
 FIXTURE_VARIANT(restless) {
@@ -241,6 +242,7 @@ FIXTURE_SETUP(restless)
 	text = codefile_map(&file, PROT_READ | PROT_EXEC, MAP_PRIVATE);
 	ASSERT_NE(MAP_FAILED, text);
 	restless_end = seconds_now() + RESTLESS_FOR;
+	self->probepoints = debugfs_stat("probepoints");
 	for (unsigned int i = 0; i < NR_RESTLESS; i++) {
 		pid_t pid = fork();
 
@@ -262,6 +264,10 @@ FIXTURE_TEARDOWN(restless)
 	while (!kill(-self->group, SIGKILL))
 		usleep(1000);
 	EXPECT_EQ(0, smaps_kb(text, "Anonymous"));
+	/* What was left is taken out, as nobody is restless any more. */
+	for (int i = 0; i < 600 && debugfs_stat("probepoints") > self->probepoints; i++)
+		usleep(100000);
+	EXPECT_GE(self->probepoints, debugfs_stat("probepoints"));
 	munmap(text, file.size);
 	codefile_drop(&file);
 }

@@ -22,7 +22,10 @@
 #define SELECTOR(nr)	((nr) * 8 + 7)	/* LDT, ring 3 */
 
 /* Which entry of the LDT is what */
-enum { SMALL_STACK, OWN_STACK, FLAT_CODE, BASED_CODE, LAST_CODE = LDT_ENTRIES - 2, LAST_STACK };
+enum {
+	SMALL_STACK, OWN_STACK, FLAT_CODE, BASED_CODE, BASED_DATA,
+	LAST_CODE = LDT_ENTRIES - 2, LAST_STACK,
+};
 
 /* What 32-bit code can reach: the program is linked below 4 GB. */
 static uint8_t low_stack[4 * PAGE] __attribute__((aligned(PAGE)));
@@ -34,7 +37,7 @@ struct far_pointer {
 
 extern const char stack_push[], far_text[], far_push[], far_own_int3[], far_end[], far_back[];
 #ifndef __x86_64__
-extern const char small_nop[], small_push[];
+extern const char small_nop[], small_push[], data_jump[], data_there[];
 #endif
 
 /*
@@ -89,6 +92,13 @@ asm("	.text\n"
 	"		mov	%esp, %ebx\n"
 	"		mov	%ecx, %ss\n"
 	"		mov	saved_sp, %esp\n"
+	"		ret\n"
+	/* jumps to where ax points to in the segment dx; leaves 1 in bx */
+	"data_code:	mov	%ds, %ecx\n"
+	"		mov	%edx, %ds\n"
+	"data_jump:	jmp	*(%eax)\n"
+	"data_there:	mov	%ecx, %ds\n"
+	"		mov	$1, %ebx\n"
 	"		ret\n"
 	"far_code:	mov	%esp, saved_sp\n"
 	"		mov	%edi, %esp\n"
@@ -221,6 +231,77 @@ TEST(stack_of_16_bits)
 		}
 		EXPECT_EQ(0, probe_hits(&p));
 		EXPECT_EQ(before + 1, debugfs_stat("drop_mode"));
+		probe_close(&p);
+	}
+}
+
+static const void *const target[] = { data_there };
+
+static bool jumps(unsigned long at, unsigned int selector)
+{
+	unsigned int bx = 0;
+
+	asm volatile("call data_code" : "+b" (bx) : "a" (at), "d" (selector)
+		     : "ecx", "memory", "cc");
+	return bx == 1;
+}
+
+/* An emulated access to a segment that begins elsewhere */
+TEST(data_with_base)
+{
+	const char *base = (const char *)target - 0x40;
+	struct user_desc tls = {
+		.entry_number = -1,
+		.base_addr = (unsigned long)base,
+		.limit = 0xfffff,
+		.limit_in_pages = 1,
+		.seg_32bit = 1,
+	};
+	unsigned int selectors[2] = { SELECTOR(BASED_DATA) };
+	struct probe p;
+
+	ASSERT_TRUE(make_segment(BASED_DATA, base, 0xfffff, DATA, true));
+	ASSERT_EQ(0, syscall(SYS_set_thread_area, &tls));
+	selectors[1] = tls.entry_number * 8 + 3;
+	for (unsigned int i = 0; i < ARRAY_SIZE(selectors); i++) {
+		ASSERT_TRUE(jumps(0x40, selectors[i]));
+		ASSERT_EQ(0, probe_addr(&p, data_jump, 0));
+		for (int n = 0; n < 3; n++)
+			EXPECT_TRUE(jumps(0x40, selectors[i]));
+		EXPECT_EQ(3, probe_hits(&p));
+		probe_close(&p);
+	}
+}
+
+static volatile unsigned long segv_ip, segv_trap, segv_error;
+
+static void on_segv(int sig, siginfo_t *info, void *ctx)
+{
+	greg_t *regs = ((ucontext_t *)ctx)->uc_mcontext.gregs;
+
+	segv_ip = regs[REG_EIP];
+	segv_trap = regs[REG_TRAPNO];
+	segv_error = regs[REG_ERR];
+	regs[REG_EIP] = (unsigned long)data_there;
+}
+
+/*
+ * Any of the null selectors, 0 to 3, can be loaded, and not be used (SDM volume 3, 3.4.2).
+ * QEMU lets them be used where nothing is probed, so that is not compared.
+ */
+TEST(null_data)
+{
+	struct sigaction sa = { .sa_sigaction = on_segv, .sa_flags = SA_SIGINFO };
+	struct probe p;
+
+	ASSERT_EQ(0, sigaction(SIGSEGV, &sa, NULL));
+	for (unsigned int sel = 0; sel < 4; sel++) {
+		segv_ip = 0;
+		ASSERT_EQ(0, probe_addr(&p, data_jump, 0));
+		ASSERT_TRUE(jumps((unsigned long)target, sel));
+		EXPECT_EQ((unsigned long)data_jump, segv_ip);
+		EXPECT_EQ(13, segv_trap);
+		EXPECT_EQ(0, segv_error);
 		probe_close(&p);
 	}
 }
