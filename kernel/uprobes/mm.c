@@ -9,40 +9,14 @@
 
 #include "internal.h"
 
-/**
- * uprobe_mmap - a mapping has come, or has changed its protection or its bounds
- * @vma: the mapping, linked; mmap_lock is held for writing
- *
- * Plants what is wanted there. What cannot be planted is counted.
- *
- * Context: may sleep.
- * Return: 0; mmap() does not fail because of a probe.
- */
-int uprobe_mmap(struct vm_area_struct *vma)
+/* Apart, so that mappings of files without probes do not pay for its frame. */
+static noinline void plant_in_mapping(struct vm_area_struct *vma, struct probed_file *file)
 {
 	struct mm_struct *mm = vma->vm_mm;
 	struct text_page text = { };
-	struct probed_file *file;
 	struct probepoint *pp;
 	loff_t offset, last;
-	struct uprobe_mm *um;
 	bool planted;
-
-	if (!probepoints_exist() || !vma->vm_file)
-		return 0;
-
-	um = uprobe_mm_of(mm);
-	if (um && (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE) {
-		refctr_mapped(um, vma);
-		/* Text that may be written to from now on: see @loose. */
-		sites_mark_stale(um, vma->vm_start, vma->vm_end);
-	}
-
-	if (!(vma->vm_flags & VM_EXEC))
-		return 0;
-	file = probed_file_find(file_inode(vma->vm_file));
-	if (!file)
-		return 0;
 
 	offset = vma_offset_of(vma, vma->vm_start);
 	last = offset + (vma->vm_end - vma->vm_start) - 1;
@@ -59,6 +33,37 @@ int uprobe_mmap(struct vm_area_struct *vma)
 	}
 	text_page_put(&text);
 	probed_file_put(file);
+}
+
+/**
+ * uprobe_mmap - a mapping has come, or has changed its protection or its bounds
+ * @vma: the mapping, linked; mmap_lock is held for writing
+ *
+ * Plants what is wanted there. What cannot be planted is counted.
+ *
+ * Context: may sleep.
+ * Return: 0; mmap() does not fail because of a probe.
+ */
+int uprobe_mmap(struct vm_area_struct *vma)
+{
+	struct probed_file *file;
+	struct uprobe_mm *um;
+
+	if (!probepoints_exist() || !vma->vm_file)
+		return 0;
+
+	um = uprobe_mm_of(vma->vm_mm);
+	if (um && (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE) {
+		refctr_mapped(um, vma);
+		/* Text that may be written to from now on: see @loose. */
+		sites_mark_stale(um, vma->vm_start, vma->vm_end);
+	}
+
+	if (!(vma->vm_flags & VM_EXEC))
+		return 0;
+	file = probed_file_find(file_inode(vma->vm_file));
+	if (file)
+		plant_in_mapping(vma, file);
 	return 0;
 }
 
