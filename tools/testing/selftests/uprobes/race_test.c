@@ -278,7 +278,7 @@ TEST_F(restless, registration_ends)
 	struct probe p;
 
 	ASSERT_LE(0, missed);
-	for (int i = 0; i < 3; i++) {
+	for (unsigned int i = 0; i < share_of(3); i++) {
 		ASSERT_EQ(0, probe_all(&p, file.path, GEN_MOV, 0));
 		ASSERT_EQ(1, gen_call(text, 0));
 		EXPECT_LE(1, probe_hits(&p));
@@ -286,7 +286,8 @@ TEST_F(restless, registration_ends)
 	}
 	/* Not because they were tired of it. */
 	EXPECT_GT(restless_end, seconds_now());
-	TH_LOG("%ld of 3 may have missed some", debugfs_stat("drop_missed") - missed);
+	TH_LOG("%ld of %u may have missed some", debugfs_stat("drop_missed") - missed,
+	       share_of(3));
 }
 
 int main(int argc, char **argv)
