@@ -442,8 +442,8 @@ static int compare_times(const void *a, const void *b)
 
 /*
  * In a process that has nothing else: writes to the pipe what it costs. Between two of them
- * is a pause: whether a fork gets the kernel stack of the one before depends on that having
- * been given back.
+ * is a pause: without it a fork came at one of two prices, 2 % apart, with any kernel.
+ * Presumably that is whether the kernel stack of the one before has been given back.
  */
 static int bystander_main(const char *what, const char *path)
 {

@@ -284,8 +284,9 @@ TEST_F(restless, registration_ends)
 		EXPECT_LE(1, probe_hits(&p));
 		probe_close(&p);
 	}
-	/* Not because they were tired of it. */
+	/* Not because they were tired of it, or had ended. */
 	EXPECT_GT(restless_end, seconds_now());
+	EXPECT_EQ(0, kill(-self->group, 0));
 	TH_LOG("%ld of %u may have missed some", debugfs_stat("drop_missed") - missed,
 	       share_of(3));
 }
