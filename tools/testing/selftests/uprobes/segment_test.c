@@ -249,10 +249,10 @@ static bool jumps(unsigned long at, unsigned int selector)
 /* An emulated access to a segment that begins elsewhere */
 TEST(data_with_base)
 {
-	const char *base = (const char *)target - 0x40;
+	unsigned long base = (unsigned long)target - 0x40;
 	struct user_desc tls = {
 		.entry_number = -1,
-		.base_addr = (unsigned long)base,
+		.base_addr = base,
 		.limit = 0xfffff,
 		.limit_in_pages = 1,
 		.seg_32bit = 1,
@@ -260,7 +260,7 @@ TEST(data_with_base)
 	unsigned int selectors[2] = { SELECTOR(BASED_DATA) };
 	struct probe p;
 
-	ASSERT_TRUE(make_segment(BASED_DATA, base, 0xfffff, DATA, true));
+	ASSERT_TRUE(make_segment(BASED_DATA, (const void *)base, 0xfffff, DATA, true));
 	ASSERT_EQ(0, syscall(SYS_set_thread_area, &tls));
 	selectors[1] = tls.entry_number * 8 + 3;
 	for (unsigned int i = 0; i < ARRAY_SIZE(selectors); i++) {
