@@ -1022,6 +1022,10 @@ TEST_F(fuse, somebody_reads_its_memory)
 
 	EXPECT_EQ(0, kill(self->server, SIGCONT));
 	EXPECT_EQ(0, status_in_time(pid));
+	self->out = first.out;
+	EXPECT_TRUE(hear(self))
+		TH_LOG("the one that waited does not go on");
+	self->out = second.out;
 	end_other(_metadata, &first);
 	EXPECT_EQ(2, probe_hits(&out));
 	probe_close(&out);
