@@ -147,12 +147,15 @@ static void forget_file_later(struct uprobe *u)
 static void forget_file(struct uprobe *u)
 {
 	give_back(u->held, u->only);
-	if (u->held)
+	/* Of a consumer there is nothing to forget, and nobody has waited for its handlers. */
+	if (u->held) {
 		u->inode = NULL;
-	if (u->only)
+		u->held = NULL;
+	}
+	if (u->only) {
 		u->offset = 0;
-	u->held = NULL;
-	u->only = NULL;
+		u->only = NULL;
+	}
 }
 
 static int check_file(const struct uprobe *u)
