@@ -18,7 +18,8 @@
  */
 static unsigned long original_ip(const struct uprobe_thread *t, const struct pt_regs *regs)
 {
-	unsigned long ip = instruction_pointer((struct pt_regs *)regs);
+	/* An interrupt may come as the hit sets it: old or new, either is right. */
+	unsigned long ip = data_race(instruction_pointer((struct pt_regs *)regs));
 	unsigned long slot = READ_ONCE(t->slot);
 	const struct uprobe_site *site;
 
