@@ -26,7 +26,8 @@ static unsigned long original_ip(const struct uprobe_thread *t, const struct pt_
 	if (likely(!slot || ip - slot >= UPROBE_XOL_SLOT_BYTES))
 		return ip;
 	site = READ_ONCE(t->site);
-	switch (arch_uprobe_place(site->insn, regs, slot)) {
+	/* It reads ip, too. */
+	switch (data_race(arch_uprobe_place(site->insn, regs, slot))) {
 	case UPROBE_BEFORE:
 		return site->vaddr;
 	case UPROBE_BEHIND:
