@@ -125,7 +125,7 @@ void doubt_foreign(struct uprobe_mm *um, unsigned long start, unsigned long end)
 	}
 	if (!any)
 		return;
-	WRITE_ONCE(um->any_stale, true);
+	WRITE_ONCE(um->foreign_doubt, true);
 	reclaim_kick(um);
 }
 
@@ -456,10 +456,9 @@ void inherit_under(struct uprobe_mm *um, struct mm_struct *newmm)
 			site_set_returns(copy);
 		copy->ref_ctr = site->ref_ctr;
 		/* Its mapping need not be copied. */
-		copy->stale = true;
+		site_doubt(copy);
 		site_set_state(copy, SITE_PLANTED);
 		child->any_under |= site->under;
-		WRITE_ONCE(child->any_stale, true);
 	}
 	xa_for_each(&um->foreign, vaddr, entry)
 		note_foreign(child, vaddr, true);

@@ -37,8 +37,7 @@ static void look_for_moved(struct uprobe_mm *um, struct probepoint *pp)
 		    text_look(um->mm, site->vaddr, site->insn) != TEXT_ORIGINAL)
 			continue;
 		um->inherited = true;
-		site_mark_stale(site);
-		WRITE_ONCE(um->any_stale, true);
+		site_doubt(site);
 		reclaim_kick(um);
 	}
 }
@@ -327,15 +326,13 @@ struct uprobe_site *revalidate_site(struct uprobe_mm *um, unsigned long vaddr)
 	case -EAGAIN:
 wait:
 		/* For somebody who may wait: the worker would come here again and again. */
-		site_mark_stale(site);
-		WRITE_ONCE(um->any_stale, true);
+		site_doubt(site);
 		break;
 	case -EINTR:
 	case -ENOMEM:
 later:
 		/* For the next one who looks. */
-		site_mark_stale(site);
-		WRITE_ONCE(um->any_stale, true);
+		site_doubt(site);
 		reclaim_kick(um);
 		break;
 	case TEXT_PLANTED:
@@ -381,24 +378,25 @@ looked:
 }
 
 /**
- * revalidate_stale - revalidate_site() for all that are stale
+ * revalidate_stale - revalidate_site() for all that are in doubt
  * @um: as for revalidate_site()
+ *
+ * One that is in doubt again afterwards is left for the next time.
  */
 void revalidate_stale(struct uprobe_mm *um)
 {
 	struct uprobe_site *site;
-	struct rb_node *n, *next;
+	LIST_HEAD(stale);
 
 	mmap_assert_write_locked(um->mm);
 	lockdep_assert_held(&um->lock);
 
-	if (!READ_ONCE(um->any_stale))
-		return;
-	WRITE_ONCE(um->any_stale, false);
-	settle_foreign(um);
-	for (n = rb_first(&um->index); n; n = next) {
-		next = rb_next(n);
-		site = rb_entry(n, struct uprobe_site, node);
+	if (READ_ONCE(um->foreign_doubt)) {
+		WRITE_ONCE(um->foreign_doubt, false);
+		settle_foreign(um);
+	}
+	sites_take_stale(um, &stale);
+	while ((site = site_next_stale(um, &stale))) {
 		if (READ_ONCE(site->stale))
 			revalidate_site(um, site->vaddr);
 		cond_resched();

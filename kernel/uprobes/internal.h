@@ -391,7 +391,8 @@ enum site_naming {
  * @returns: functions return to it in this mm (@um->lock)
  * @naming: enum site_naming (@um->lock)
  * @link: one of them, as a hint; of @pp, so as long-lived as the site
- * @dead: on @um->dead or @um->aging, once it is unhashed
+ * @queue: while it is hashed, on @um->stale or on no list (@um->index_lock); then on
+ *	@um->dead, and @um->aging (@um->lock)
  * @rcu: frees it
  */
 struct uprobe_site {
@@ -417,7 +418,7 @@ struct uprobe_site {
 	bool			returns;
 	u8			naming;
 	struct return_link	*link;
-	struct list_head	dead;
+	struct list_head	queue;
 	struct rcu_head		rcu;
 };
 
@@ -477,20 +478,21 @@ struct xol_area {
  * @forked: this mm came out of fork() with breakpoints, and the data beside them
  * @inherited: there may be breakpoints of ours without sites: this mm came out
  *	of fork() with them, or mremap() moved them (@lock)
- * @any_stale: a site has been marked stale since they were looked at
  * @forks: how often it has begun to be copied by fork() (mmap_lock for writing)
  * @sites_lost: changes when a site is marked stale, or is not planted any more
  * @any_under: there may be sites with a debugger's int3 under them (@lock)
  * @foreign: addresses at which there is an int3 that somebody else wrote, and no
  *	planted site: it must not be taken for one that fork() has brought
  * @nr_foreign: how many (@lock)
+ * @foreign_doubt: some may have gone since they were looked at
  * @foreign_from: between this and @foreign_to there are too many to know them: none there
  *	is taken for ours. Only ever grows (@lock)
  * @foreign_to: the address behind the last of them, 0 while there are none (@lock)
  * @gone: the mm's users are gone (@lock)
  * @table: sites by address
- * @index_lock: covers @index
+ * @index_lock: covers @index and @stale
  * @index: sites in the order of their addresses
+ * @stale: those to be looked at before long, whether they are hit or not
  * @lock: see "Lock order"
  * @area: its fields are under @lock
  * @dead: sites unhashed since the last grace period began (@lock)
@@ -515,18 +517,19 @@ struct uprobe_mm {
 	refcount_t		refs;
 	bool			forked;
 	bool			inherited;
-	bool			any_stale;
 	bool			any_under;
 	long			forks;
 	atomic_long_t		sites_lost;
 	struct xarray		foreign;
 	unsigned int		nr_foreign;
+	bool			foreign_doubt;
 	unsigned long		foreign_from;
 	unsigned long		foreign_to;
 	bool			gone;
 	struct rhashtable	table;
-	spinlock_t		index_lock;	/* index */
+	spinlock_t		index_lock;	/* index, stale */
 	struct rb_root		index;
+	struct list_head	stale;
 	struct mutex		lock;		/* sites, slots, area */
 	struct xol_area		area;
 	struct list_head	dead;
@@ -546,7 +549,7 @@ struct uprobe_mm {
 	struct delayed_work	work;
 };
 
-/* Its mapping may have changed: look before it is used again. */
+/* Its mapping may have changed: look before it is used again. site_doubt(): or soon. */
 static inline void site_mark_stale(struct uprobe_site *site)
 {
 	WRITE_ONCE(site->stale, true);
@@ -577,6 +580,9 @@ void site_retire(struct uprobe_site *site);
 void site_free(struct uprobe_site *site);
 void sites_end(struct uprobe_mm *um);
 struct uprobe_site *site_first_from(struct uprobe_mm *um, unsigned long vaddr);
+void site_doubt(struct uprobe_site *site);
+void sites_take_stale(struct uprobe_mm *um, struct list_head *stale);
+struct uprobe_site *site_next_stale(struct uprobe_mm *um, struct list_head *stale);
 void sites_mark_stale(struct uprobe_mm *um, unsigned long start, unsigned long end);
 
 struct uprobe_thread;

@@ -66,14 +66,14 @@ static bool free_aged(struct uprobe_mm *um)
 	lockdep_assert_held(&um->lock);
 	if (list_empty(&um->aging))
 		return false;
-	list_for_each_entry(site, &um->aging, dead)
+	list_for_each_entry(site, &um->aging, queue)
 		site->naming = SITE_ASKED;
 	uprobe_threads_name_sites(um);
-	list_for_each_entry_safe(site, next, &um->aging, dead) {
+	list_for_each_entry_safe(site, next, &um->aging, queue) {
 		cond_resched();
 		if (site->naming == SITE_NAMED)
 			continue;
-		list_del(&site->dead);
+		list_del(&site->queue);
 		site_free(site);
 		freed = true;
 	}

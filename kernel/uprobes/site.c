@@ -43,6 +43,7 @@ struct uprobe_mm *uprobe_mm_get(struct mm_struct *mm)
 	xa_init_flags(&um->foreign, XA_FLAGS_ACCOUNT);
 	spin_lock_init(&um->index_lock);
 	um->index = RB_ROOT;
+	INIT_LIST_HEAD(&um->stale);
 	mutex_init(&um->lock);
 	INIT_LIST_HEAD(&um->dead);
 	INIT_LIST_HEAD(&um->aging);
@@ -164,6 +165,7 @@ struct uprobe_site *site_add(struct uprobe_mm *um, struct probepoint *pp,
 	site->insn = &pp->insn[is_64bit_mm(um->mm)];
 	site->um = um;
 	site->state = SITE_BARRED;
+	INIT_LIST_HEAD(&site->queue);
 	/* The page behind is the file's, and changes with it. */
 	site->loose = site_crosses_page(site);
 	if (rhashtable_insert_fast(&um->table, &site->hash, site_params)) {
@@ -234,11 +236,12 @@ void site_retire(struct uprobe_site *site)
 	rhashtable_remove_fast(&um->table, &site->hash, site_params);
 	spin_lock(&um->index_lock);
 	rb_erase(&site->node, &um->index);
+	list_del_init(&site->queue);
 	spin_unlock(&um->index_lock);
 	if (site->returns)
 		WRITE_ONCE(um->nr_returns, um->nr_returns - 1);
 	leave_probepoint(site);
-	list_add_tail(&site->dead, &um->dead);
+	list_add_tail(&site->queue, &um->dead);
 	reclaim_kick(um);
 }
 
@@ -283,13 +286,14 @@ void sites_end(struct uprobe_mm *um)
 	/* uprobe_munmap() may be looking at it. */
 	spin_lock(&um->index_lock);
 	um->index = RB_ROOT;
+	INIT_LIST_HEAD(&um->stale);
 	spin_unlock(&um->index_lock);
 	rhashtable_free_and_destroy(&um->table, end_site, NULL);
 
 	/* Those that were retired before */
 	list_splice_tail_init(&um->dead, &um->aging);
-	list_for_each_entry_safe(site, next, &um->aging, dead) {
-		list_del(&site->dead);
+	list_for_each_entry_safe(site, next, &um->aging, queue) {
+		list_del(&site->queue);
 		site_free(site);
 		cond_resched();
 	}
@@ -321,6 +325,61 @@ struct uprobe_site *site_first_from(struct uprobe_mm *um, unsigned long vaddr)
 	return found;
 }
 
+static void doubt(struct uprobe_site *site)
+{
+	lockdep_assert_held(&site->um->index_lock);
+	site_mark_stale(site);
+	if (list_empty(&site->queue))
+		list_add_tail(&site->queue, &site->um->stale);
+}
+
+/**
+ * site_doubt - mark a site stale, and have it looked at before long
+ * @site: hashed, @site->um->lock held
+ *
+ * By the next one who looks at those of its mm: reclaim, if it is kicked.
+ */
+void site_doubt(struct uprobe_site *site)
+{
+	lockdep_assert_held(&site->um->lock);
+	spin_lock(&site->um->index_lock);
+	doubt(site);
+	spin_unlock(&site->um->index_lock);
+}
+
+/**
+ * sites_take_stale - take those that are in doubt, to look at them
+ * @um: the mm's probes, @um->lock held until the list is empty again
+ * @stale: an empty list, for site_next_stale(); site_retire() takes a site from it, too
+ */
+void sites_take_stale(struct uprobe_mm *um, struct list_head *stale)
+{
+	lockdep_assert_held(&um->lock);
+	spin_lock(&um->index_lock);
+	list_splice_init(&um->stale, stale);
+	spin_unlock(&um->index_lock);
+}
+
+/**
+ * site_next_stale - take one of these sites
+ * @um: the mm's probes, @um->lock held
+ * @stale: from sites_take_stale()
+ *
+ * Return: the site, which may not be stale any more, or NULL if that was all.
+ */
+struct uprobe_site *site_next_stale(struct uprobe_mm *um, struct list_head *stale)
+{
+	struct uprobe_site *site;
+
+	lockdep_assert_held(&um->lock);
+	spin_lock(&um->index_lock);
+	site = list_first_entry_or_null(stale, struct uprobe_site, queue);
+	if (site)
+		list_del_init(&site->queue);
+	spin_unlock(&um->index_lock);
+	return site;
+}
+
 /**
  * sites_mark_stale - the mapping of a range may be about to change
  * @um: the mm's probes
@@ -343,12 +402,10 @@ void sites_mark_stale(struct uprobe_mm *um, unsigned long start, unsigned long e
 		site = rb_entry(n, struct uprobe_site, node);
 		if (site->vaddr >= end)
 			break;
-		site_mark_stale(site);
+		doubt(site);
 		any = true;
 	}
 	spin_unlock(&um->index_lock);
-	if (!any)
-		return;
-	WRITE_ONCE(um->any_stale, true);
-	reclaim_kick(um);
+	if (any)
+		reclaim_kick(um);
 }

@@ -228,6 +228,33 @@ static void stale_sites_go(struct kunit *test)
 	mutex_unlock(&um->lock);
 }
 
+/* One that is retired while it waits, one that is marked twice, one that is not stale any more. */
+static void stale_sites_wait_once(struct kunit *test)
+{
+	struct probepoint *pp = any_point(test);
+	struct uprobe_mm *um = uprobe_test_um(test);
+
+	add_at_all(test, um, pp);
+	/* Reclaim looks at what is stale: not while this goes on. */
+	KUNIT_ASSERT_FALSE(test, mmap_write_lock_killable(current->mm));
+	sites_mark_stale(um, address(10), address(20));
+	sites_mark_stale(um, address(5), address(15));
+	mutex_lock(&um->lock);
+	site_retire(site_find(um, address(12)));
+	WRITE_ONCE(site_find(um, address(13))->stale, false);
+	mutex_unlock(&um->lock);
+	mmap_write_unlock(current->mm);
+
+	KUNIT_EXPECT_TRUE(test, wait_for(atomic_read(&pp->sites) == ADDRESSES - 14));
+	mutex_lock(&um->lock);
+	KUNIT_EXPECT_NOT_NULL(test, site_find(um, address(4)));
+	KUNIT_EXPECT_NULL(test, site_find(um, address(12)));
+	KUNIT_EXPECT_NOT_NULL(test, site_find(um, address(13)));
+	KUNIT_EXPECT_NULL(test, site_find(um, address(19)));
+	KUNIT_EXPECT_TRUE(test, list_empty(&um->stale));
+	mutex_unlock(&um->lock);
+}
+
 static void mm_state_is_one(struct kunit *test)
 {
 	struct uprobe_mm *um;
@@ -250,6 +277,7 @@ static struct kunit_case site_cases[] = {
 	KUNIT_CASE(aligned_addresses),
 	KUNIT_CASE(stale_ranges),
 	KUNIT_CASE(stale_sites_go),
+	KUNIT_CASE(stale_sites_wait_once),
 	{ }
 };
 
