@@ -29,12 +29,14 @@ TSV=$OUT/bench/$KIND.tsv
 
 # one KERNEL PART PROGRAM WORDS SMP LIMIT
 one() {
-	local folder=$OUT name=bench-$1-$2 clock='-icount shift=0,sleep=off' image=tests.img
+	local folder=$OUT name=bench-$1-$2 clock='-icount shift=0,sleep=off' image=tests.img mem=2G
 	[ "$1" = ours ] || folder=$OUT/$1
 	# The programs that need no module are stock's.
 	[ "$1" != bare ] || image=../stock/tests.img
+	# 50,000 in 100 processes are five million sites.
+	[ "$2" != attach ] || mem=4G
 	[ "$2" != parallel ] || clock='-accel tcg,thread=multi'
-	boot "$name" "$folder" IMAGE="$image" SMP="$5" MEM=2G CPU="${CPU:-max}" MACHINE="$clock" \
+	boot "$name" "$folder" IMAGE="$image" SMP="$5" MEM="$mem" CPU="${CPU:-max}" MACHINE="$clock" \
 		TESTS="bench/$3" EACH=1000000 LIMIT="$6" APPEND="norandmaps ARGS=$4" ||
 		die "the machine of $name" "Its log: $OUT/results/$name/console.log"
 	grep -q "^### end bench/$3 .*: exit 0\$" "$OUT/results/$name/tests.log" ||
@@ -74,10 +76,8 @@ measure() {
 	quick/many) both many bench_many \
 		events:perf:100,attach:multi:100+1000:1,bystanders:0,bystanders:1000 1 300 ;;
 	full/attach)
-		# 50,000 in 100 processes would be five million sites.
 		both attach bench_many "$(printf 'attach:%s,' each:100+1000+10000:1 \
-			multi:100+1000+10000:1+10+100 multi:50000:1+10 \
-			at-once:100+1000+10000:1+10+100 at-once:50000:1+10)" 1 7200
+			{multi,at-once}:100+1000+10000+50000:1+10+100)" 1 7200
 		;;
 	full/parallel)
 		n=$(nproc)
