@@ -343,7 +343,11 @@ later:
 		if (!text_vma_ok(vma) || (list_empty(&pp->uprobes) && !retpoint_is(pp))) {
 			/* Given back, and nobody wants it: as if removed. */
 			remove_site(site);
-			return NULL;
+			if (!site_find(um, vaddr))
+				return NULL;
+			/* It could not be looked at again: for the next one who looks. */
+			site_doubt(site);
+			break;
 		}
 		WRITE_ONCE(site->under, false);
 		err = text_plant(&text, um->mm, vaddr);

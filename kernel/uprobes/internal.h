@@ -391,8 +391,8 @@ enum site_naming {
  * @returns: functions return to it in this mm (@um->lock)
  * @naming: enum site_naming (@um->lock)
  * @link: one of them, as a hint; of @pp, so as long-lived as the site
- * @queue: while it is hashed, on @um->stale or on no list (@um->index_lock); then on
- *	@um->dead, and @um->aging (@um->lock)
+ * @queue: while it is hashed, on @um->stale, or on the list of who took it from there, or
+ *	on none (@um->index_lock); then on @um->dead, and @um->aging (@um->lock)
  * @rcu: frees it
  */
 struct uprobe_site {
