@@ -5,7 +5,8 @@
  * Who unregisters does wait, for an expedited grace period, which is as short as our
  * readers are. It would not be if one that is in no hurry was about to begin: SRCU
  * delays such a one by a tick, and begins no other meanwhile. So the latter are asked
- * for rarely, by one worker, for all that has come together until then.
+ * for rarely, by one worker, for all that has come together until then; and not one
+ * behind the other while somebody unregisters probe after probe.
  *
  *	deferred	on the list
  *	its batch	waits for a grace period: no other batch does
@@ -43,6 +44,11 @@ static void next_batch(struct work_struct *work)
 			d->fn(d);
 			cond_resched();
 		}
+		batch = NULL;
+		/* Who unregisters has that long to get on. */
+		if (!llist_empty(&deferred))
+			queue_delayed_work(system_unbound_wq, &batch_work, DEFER_DELAY);
+		return;
 	}
 	batch_over = false;
 	batch = llist_del_all(&deferred);
