@@ -68,7 +68,7 @@ measure() {
 		;;
 	full/threads) both threads bench_threads -n,2000,1,2,4,8 8 2400 ;;
 	quick/threads) both threads bench_threads -n,200,1,8 8 300 ;;
-	full/many) both many bench_many events:perf:1000,events:tracefs:1000,memory:1000 1 2400 ;;
+	full/many) both many bench_many events:perf:1000,events:tracefs:1000,events:tracefs:4000,memory:1000 1 2400 ;;
 	full/bystanders)
 		both bystanders bench_many bystanders:0,bystanders:10000 1 1200
 		one bare bystanders bench_many bystanders:0 1 1200
