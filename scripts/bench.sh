@@ -29,15 +29,17 @@ TSV=$OUT/bench/$KIND.tsv
 
 # one KERNEL PART PROGRAM WORDS SMP LIMIT
 one() {
-	local folder=$OUT name=bench-$1-$2 clock='-icount shift=0,sleep=off' image=tests.img mem=2G
+	local folder=$OUT name=bench-$1-$2 image=tests.img mem=2G
+	# The timer of the APIC fails when it is tried with that clock, after half a minute.
+	local clock='-icount shift=0,sleep=off' timer=nolapic_timer
 	[ "$1" = ours ] || folder=$OUT/$1
 	# The programs that need no module are stock's.
 	[ "$1" != bare ] || image=../stock/tests.img
 	# 50,000 in 100 processes are five million sites.
 	[ "$2" != attach ] || mem=4G
-	[ "$2" != parallel ] || clock='-accel tcg,thread=multi'
+	[ "$2" != parallel ] || { clock='-accel tcg,thread=multi' timer=''; }
 	boot "$name" "$folder" IMAGE="$image" SMP="$5" MEM="$mem" CPU="${CPU:-max}" MACHINE="$clock" \
-		TESTS="bench/$3" EACH=1000000 LIMIT="$6" APPEND="norandmaps ARGS=$4" ||
+		TESTS="bench/$3" EACH=1000000 LIMIT="$6" APPEND="norandmaps $timer ARGS=$4" ||
 		die "the machine of $name" "Its log: $OUT/results/$name/console.log"
 	grep -q "^### end bench/$3 .*: exit 0\$" "$OUT/results/$name/tests.log" ||
 		die "$3 on the $1 machine" "See $OUT/results/$name/tests.log"
@@ -68,7 +70,10 @@ measure() {
 		;;
 	full/threads) both threads bench_threads -n,2000,1,2,4,8 8 2400 ;;
 	quick/threads) both threads bench_threads -n,200,1,8 8 300 ;;
-	full/many) both many bench_many events:perf:1000,events:tracefs:1000,events:tracefs:4000,memory:1000 1 2400 ;;
+	full/many)
+		both many bench_many \
+			"$(printf 'events:%s,' perf:1000 tracefs:{1000,4000})memory:1000" 1 2400
+		;;
 	full/bystanders)
 		both bystanders bench_many bystanders:0,bystanders:10000 1 1200
 		one bare bystanders bench_many bystanders:0 1 1200
