@@ -30,7 +30,7 @@ TSV=$OUT/bench/$KIND.tsv
 # one KERNEL PART PROGRAM WORDS SMP LIMIT
 one() {
 	local folder=$OUT name=bench-$1-$2 image=tests.img mem=2G
-	# The timer of the APIC fails when it is tried with that clock, after half a minute.
+	# The timer of the APIC fails when it is tried with that clock, which takes long.
 	local clock='-icount shift=0,sleep=off' timer=nolapic_timer
 	[ "$1" = ours ] || folder=$OUT/$1
 	# The programs that need no module are stock's.

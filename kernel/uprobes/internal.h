@@ -484,7 +484,7 @@ struct xol_area {
  * @foreign: addresses at which there is an int3 that somebody else wrote, and no
  *	planted site: it must not be taken for one that fork() has brought
  * @nr_foreign: how many (@lock)
- * @foreign_doubt: some may have gone since they were looked at
+ * @foreign_doubt: some may have gone since they were looked at (no lock)
  * @foreign_from: between this and @foreign_to there are too many to know them: none there
  *	is taken for ours. Only ever grows (@lock)
  * @foreign_to: the address behind the last of them, 0 while there are none (@lock)
