@@ -327,7 +327,7 @@ SCENARIO(seccomp_strict)
 
 static int keeps_busy(void)
 {
-	double end = seconds_now() + 6;
+	double end = seconds_now() + 3;
 	pthread_t t[THREADS];
 	long sum[THREADS], rounds = 0, right = 0;
 
