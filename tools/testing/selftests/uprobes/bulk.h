@@ -137,7 +137,8 @@ struct words {
 	unsigned int n[MAX_WORDS];
 };
 
-static inline void words_add(struct words *w, const char *word)
+/* Which of them it is */
+static inline int words_add(struct words *w, const char *word)
 {
 	for (int i = 0; i < MAX_WORDS; i++) {
 		if (!w->n[i])
@@ -145,8 +146,9 @@ static inline void words_add(struct words *w, const char *word)
 		if (strcmp(w->word[i], word))
 			continue;
 		w->n[i]++;
-		return;
+		return i;
 	}
+	return -1;
 }
 
 static inline void words_print(const struct words *w, const char *what)
@@ -168,22 +170,40 @@ static inline void file_id(int fd, char *id, size_t size)
 			 (unsigned long)st.st_ino);
 }
 
-/* How many probes of the file have which strategy */
-static inline void print_strategies(int file)
+/*
+ * The next of a file's probepoints in the kernel's list, by ascending offset. Not sscanf():
+ * there may be hundreds of thousands.
+ */
+static inline bool next_listed(FILE *f, const char *id, uint64_t *offset, char *strategy,
+			       size_t size)
 {
-	char id[64], line[512], *of, *word;
-	struct words w = { };
-	FILE *f = fopen(DEBUGFS "/uprobes/list", "re");
+	char line[512], *of, *at, *bits, *word;
 
-	file_id(file, id, sizeof(id));
-	/* Not sscanf(): there may be hundreds of thousands. */
 	while (f && fgets(line, sizeof(line), f)) {
 		word = line;
 		of = strsep(&word, " ");
-		if (strcmp(of, id) || !strsep(&word, " ") || !strsep(&word, " ") || !word)
+		at = strsep(&word, " ");
+		bits = strsep(&word, " ");
+		if (strcmp(of, id) || !at || !bits || !word)
 			continue;
-		words_add(&w, strsep(&word, " "));
+		*offset = strtoull(at, NULL, 0);
+		snprintf(strategy, size, "%s", strsep(&word, " "));
+		return true;
 	}
+	return false;
+}
+
+/* How many probes of the file have which strategy */
+static inline void print_strategies(int file)
+{
+	FILE *f = fopen(DEBUGFS "/uprobes/list", "re");
+	char id[64], strategy[24];
+	struct words w = { };
+	uint64_t offset;
+
+	file_id(file, id, sizeof(id));
+	while (next_listed(f, id, &offset, strategy, sizeof(strategy)))
+		words_add(&w, strategy);
 	if (f)
 		fclose(f);
 	words_print(&w, "strategies");

@@ -3,8 +3,8 @@
  * Every encoding of a list of many thousands is executed without and with a
  * probe on it, from the same registers, flags, x87 and vector state, segment
  * bases and memory, faults included. Nothing may differ afterwards, and each
- * execution must be one hit; for all of the ways past an instruction that the
- * kernel can be made to take.
+ * execution must be one hit; by all of the strategies that the kernel can be made
+ * to choose for it, by each of them once.
  *
  * The list is in data/ beside the program, or where INSN_LIST says.
  */
@@ -179,12 +179,50 @@ static void native_run(struct __test_metadata *_metadata)
 	print_all_that_differ();
 }
 
+/* The strategies that the kernel has chosen by now, and with which each was executed: bits */
+static struct words strategies;
+static uint32_t *executed_with;
+
 /*
- * All of them with a probe. The states beyond the first two take turns, except
+ * Those with a strategy that they were not executed with are @fresh. Returns how many are;
+ * each that is planted must be in the kernel's list.
+ */
+static unsigned int find_fresh(struct __test_metadata *_metadata, const struct bulk *b,
+			       const uint64_t *offsets, bool *fresh)
+{
+	FILE *f = fopen(DEBUGFS "/uprobes/list", "re");
+	unsigned int nr_fresh = 0, i = 0;
+	char id[64], strategy[24];
+	struct words w = { };
+	uint64_t offset;
+
+	file_id(runner.file.fd, id, sizeof(id));
+	while (next_listed(f, id, &offset, strategy, sizeof(strategy))) {
+		int which = words_add(&strategies, strategy);
+
+		words_add(&w, strategy);
+		while (i < runner.n && offsets[i] != offset)
+			i++;
+		ASSERT_GT(runner.n, i);
+		ASSERT_LE(0, which);
+		fresh[i] = !(executed_with[i] >> which & 1);
+		executed_with[i] |= 1U << which;
+		nr_fresh += fresh[i];
+	}
+	if (f)
+		fclose(f);
+	for (i = 0; i < runner.n; i++)
+		EXPECT_TRUE(b->errors[i] || executed_with[i]);
+	words_print(&w, "strategies");
+	return nr_fresh;
+}
+
+/*
+ * All that are @fresh with a probe. The states beyond the first two take turns, except
  * where the kernel chooses: there all are run. Returns what was wrong.
  */
-static unsigned int probed_run(struct __test_metadata *_metadata, struct bulk *b, bool all_kinds,
-			       unsigned int turn)
+static unsigned int probed_run(struct __test_metadata *_metadata, struct bulk *b,
+			       const bool *fresh, bool all_kinds, unsigned int turn)
 {
 	unsigned int missed = 0, twice = 0, hits_wrong = 0;
 
@@ -192,7 +230,7 @@ static unsigned int probed_run(struct __test_metadata *_metadata, struct bulk *b
 	runner.probed = true;
 	choose_kinds(all_kinds, turn);
 	for (unsigned int i = 0; i < runner.n; i++)
-		runner.of[i].skip = runner.of[i].broken || b->errors[i];
+		runner.of[i].skip = runner.of[i].broken || !fresh[i];
 	run_all();
 	runner.probed = false;
 
@@ -219,10 +257,13 @@ static void one_way(struct __test_metadata *_metadata, int way)
 {
 	struct refusals r;
 	uint64_t *offsets = calloc(runner.n, sizeof(*offsets));
+	bool *fresh = calloc(runner.n, sizeof(*fresh));
 	double begin = seconds_now();
+	unsigned int nr_fresh;
 	struct bulk b;
 
 	ASSERT_NE(NULL, offsets);
+	ASSERT_NE(NULL, fresh);
 	for (unsigned int i = 0; i < runner.n; i++)
 		offsets[i] = runner.of[i].at - runner.text;
 	printf("# %s:\n", ways[way].name);
@@ -232,9 +273,13 @@ static void one_way(struct __test_metadata *_metadata, int way)
 	count_refusals(b.errors, &r);
 	printf("# planted after %.1f s; refused: %u of %u found, %u of %u made\n",
 	       seconds_now() - begin, r.n[0], r.all[0], r.n[1], r.all[1]);
-	print_strategies(runner.file.fd);
-	EXPECT_EQ(0, probed_run(_metadata, &b, !way, way));
-	printf("# executed after %.1f s\n", seconds_now() - begin);
+	nr_fresh = find_fresh(_metadata, &b, offsets, fresh);
+	EXPECT_LT(0, nr_fresh);
+	if (!way)
+		EXPECT_EQ(runner.n - r.n[0] - r.n[1], nr_fresh);
+	EXPECT_EQ(0, probed_run(_metadata, &b, fresh, !way, way));
+	printf("# %u of them by another strategy than before: executed after %.1f s\n", nr_fresh,
+	       seconds_now() - begin);
 	bulk_close(&b);
 	printf("# taken out after %.1f s\n", seconds_now() - begin);
 	print_differences();
@@ -251,6 +296,7 @@ static void one_way(struct __test_metadata *_metadata, int way)
 	if (!way)
 		print_refusals(runner.file.fd, offsets, b.errors, runner.n);
 	bulk_free(&b);
+	free(fresh);
 	free(offsets);
 	fflush(stdout);
 }
@@ -277,6 +323,8 @@ TEST(list)
 	EXPECT_LE(never * 100, n * NR_KINDS);
 
 	ASSERT_LT(0, read_text(AVOID, avoid, sizeof(avoid)));
+	executed_with = calloc(n, sizeof(*executed_with));
+	ASSERT_NE(NULL, executed_with);
 	for (unsigned int i = 0; i < ARRAY_SIZE(ways); i++)
 		one_way(_metadata, i);
 	EXPECT_EQ(0, write_text(AVOID, 0, "%s", avoid));
