@@ -40,9 +40,11 @@
 what=$1
 only_one check
 PICK=${TESTS:-32/*}
-# What takes long in 32 bit, and is the same on both processors, the second one runs;
-# every_insn a machine of its own: it needs neither KUnit nor company.
-[ -n "$SUFFIX" ] || PICK=${TESTS:-64/[!e]*,32/[!rs]*,32/re[fg]*,32/step*,32/syscall_32*}
+# What is the same on both processors the second one runs, with its four CPUs: returns,
+# processes that are restless, and what takes long in 32 bit. every_insn has a machine of
+# its own: it needs neither KUnit nor company.
+[ -n "$SUFFIX" ] ||
+	PICK=${TESTS:-64/[!er]*,64/r[!e]*,64/re[fg]*,32/[!rs]*,32/re[fg]*,32/step*,32/syscall_32*}
 # The debug kernel takes three times as long.
 usual=1800
 case $what in
@@ -53,7 +55,7 @@ LIMIT=${LIMIT:-$usual}
 BRIEF='64/[!eim]*,64/insn*,64/mmap*,64/module*,32/[!i]*,32/insn_32*'
 # Those whose threads or processes meet in our data
 PARALLEL='64/race*,64/boost*,64/debugger*,64/filter*,64/fork*,64/many*,64/mmap*,64/module*,64/ptrace*'
-PARALLEL=$PARALLEL,'64/refctr*,64/register*,64/return_[!t]*,64/rseq*,64/slots*,64/step*,64/syscall*,64/view*'
+PARALLEL=$PARALLEL,'64/refctr*,64/register*,64/restless*,64/return_[!t]*,64/rseq*,64/slots*,64/step*,64/syscall*,64/view*'
 # An i386 kernel has the 32-bit programs only.
 of_this_arch() {
 	if [ -z "$SUFFIX" ]; then echo "$1"; else tr , '\n' <<<"$1" | grep -v '^64/' | paste -sd , -; fi
@@ -82,6 +84,8 @@ first_machine() {
 	if [ -z "$SUFFIX" ] && [ -z "${TESTS:-}" ]; then
 		machine programs "$base" CPU=max,vendor=GenuineIntel MEM=2G TESTS=64/every_insn_test \
 			LIMIT="$LIMIT" EACH=600 APPEND=kunit.enable=0 THREADS=single
+		machine few-slots "$base" "TESTS=64/slots*,64/step*,64/race*,64/boost*,64/rip*,32/slots*,32/step*" \
+			LIMIT="$LIMIT" APPEND="kunit.enable=0 uprobes.xol_slots=6" THREADS=single
 	fi
 }
 
@@ -89,8 +93,6 @@ other_machines() {
 	machine nehalem "$base" CPU=Nehalem SMP=4 TESTS="${TESTS:-$(of_this_arch "$BRIEF")}" LIMIT="$LIMIT" \
 		APPEND=kunit.enable=1 THREADS=single
 	if [ -z "$SUFFIX" ] && [ -z "${TESTS:-}" ]; then
-		machine few-slots "$base" "TESTS=64/slots*,64/step*,64/race*,64/boost*,64/rip*,32/slots*,32/step*" \
-			LIMIT="$LIMIT" APPEND="kunit.enable=0 uprobes.xol_slots=6" THREADS=single
 		machine clients "$base" DISK="$OUT/debian.img" TESTS=guest/clients.sh,guest/returns.sh \
 			EACH=600 THREADS=single
 	fi
