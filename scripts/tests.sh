@@ -4,7 +4,7 @@
 # usage: tests.sh VARIANT [guest]      kernel | debug | races | stock, built before by kernel.sh
 #
 # Builds the test modules against that kernel and the test programs (64 and 32
-# bit, static), and puts them with init and the guest scripts on a small disk,
+# bit, static; the same for all kernels of a tree), and puts them with init and the guest scripts on a small disk,
 # tests.img beside the kernel: /tests/64, /tests/32, /tests/guest, /tests/modules.
 # With "guest" only init and the guest scripts, on guest.img.
 # shellcheck source=scripts/lib.sh
@@ -15,7 +15,7 @@
 SELFTESTS=$SRC/tools/testing/selftests/uprobes
 [ "$VARIANT" != stock ] || SELFTESTS=$TREE/tools/testing/selftests/uprobes
 MODULES=$OBJ/uprobes-modules
-PROGRAMS=$OBJ/uprobes-tests
+PROGRAMS=$SRC/o-programs$SUFFIX
 
 build_modules() {
 	mkdir -p "$MODULES"
@@ -76,7 +76,7 @@ if [ "$ARCH" = i386 ]; then BITS=32; else BITS=64; fi
 need_packages gcc libc6-dev gcc-multilib libc6-dev-i386 e2fsprogs rsync ccache libzydis-dev
 need_packages busybox-static bash mawk libssl3 libstdc++6 libgcc-s1 g++
 [ "$ARCH" = i386 ] || need_packages golang-go
-only_one "tests-$VARIANT$SUFFIX"
+only_one "tests$SUFFIX"
 build_init
 [ "$ARCH" = i386 ] || run_logged "$DEST/guest.log" "building the guest's programs" build_guest
 if [ "${2:-}" = guest ]; then
