@@ -33,17 +33,21 @@ files() {
 CHECKPATCH=(env GIT_DIR=none perl "$TREE/scripts/checkpatch.pl" --root="$TREE" --strict --terse --no-summary
 	--show-types --max-line-length=100)
 
+# side_by_side OPTION... < files: some at a time
+side_by_side() {
+	xargs -n 8 -P "$JOBS" "${CHECKPATCH[@]}" "$@" -f || true
+}
+
 lint_checkpatch() {
 	local p user=PREFER_DEFINED_ATTRIBUTE_MACRO,VOLATILE,AVOID_EXTERNS,CAMELCASE
 	cd "$TOP"
 	files -name '*.[chS]' -o -name Makefile -o -name Kconfig >"$LOGS/files"
 	{
 		# -ENOSYS in ax is what a system call begins with.
-		grep -v ^tools/ "$LOGS/files" | xargs "${CHECKPATCH[@]}" -f --ignore ENOSYS || true
+		grep -v ^tools/ "$LOGS/files" | side_by_side --ignore ENOSYS
 		# User space has none of the macros that these ask for, and other libraries;
 		# and its unsafe_get_user() goes to a label, as the kernel's does.
-		grep ^tools/ "$LOGS/files" | xargs "${CHECKPATCH[@]}" -f \
-			--ignore "$user,MACRO_WITH_FLOW_CONTROL" || true
+		grep ^tools/ "$LOGS/files" | side_by_side --ignore "$user,MACRO_WITH_FLOW_CONTROL"
 	} >"$LOGS/checkpatch.log" 2>&1
 	for p in patches/*.patch; do
 		"${CHECKPATCH[@]}" "$p" >>"$LOGS/checkpatch.log" 2>&1 || true
