@@ -14,11 +14,13 @@
 
 #include "internal.h"
 
-static const struct arch_uprobe *native_insn(struct probepoint *pp, int *bits)
+/* The record for the file's kind of code; where only the other one is accepted, that. */
+static const struct arch_uprobe *likely_insn(struct probepoint *pp, int *bits)
 {
-	bool is64 = IS_ENABLED(CONFIG_X86_64) && pp->refusal[1] == UPROBE_ACCEPTED;
+	bool is64 = IS_ENABLED(CONFIG_X86_64) && READ_ONCE(pp->file->code_bits) != 32;
 
-	/* Both may be accepted: the 64-bit one is then the likely reading. */
+	if (IS_ENABLED(CONFIG_X86_64) && pp->refusal[is64] != UPROBE_ACCEPTED)
+		is64 = !is64;
 	*bits = is64 ? 64 : 32;
 	return &pp->insn[is64];
 }
@@ -44,7 +46,7 @@ static void show_point(struct seq_file *m, struct probepoint *pp)
 	struct uprobe *u;
 	int bits, idx;
 
-	insn = native_insn(pp, &bits);
+	insn = likely_insn(pp, &bits);
 	idx = srcu_read_lock(&uprobes_srcu);
 	list_for_each_entry_srcu(u, &pp->uprobes, node, srcu_read_lock_held(&uprobes_srcu))
 		uprobes++;
@@ -98,7 +100,7 @@ static void *list_next(struct seq_file *m, void *v, loff_t *pos)
 static int list_show(struct seq_file *m, void *v)
 {
 	if (v == SEQ_START_TOKEN)
-		seq_puts(m, "# dev:ino offset bits strategy uprobes mms hits drops insn\n");
+		seq_puts(m, "# dev:ino offset bits strategy uprobes sites hits drops insn\n");
 	else
 		show_point(m, v);
 	return 0;
@@ -167,7 +169,7 @@ static void show_sites(struct uprobe_mm *um, void *data)
 
 static int sites_show(struct seq_file *m, void *v)
 {
-	seq_puts(m, "# pid comm vaddr dev:ino offset strategy slot\n");
+	seq_puts(m, "# pid comm vaddr dev:ino offset strategy slot return\n");
 	uprobe_mm_for_each(show_sites, m);
 	return 0;
 }

@@ -353,7 +353,7 @@ static bool file_is_64bit(struct probed_file *file)
 	if (n != sizeof(ident) || memcmp(ident, ELFMAG, SELFMAG))
 		return is64;
 	is64 = ident[EI_CLASS] == ELFCLASS64;
-	file->code_bits = is64 ? 64 : 32;
+	WRITE_ONCE(file->code_bits, is64 ? 64 : 32);
 	return is64;
 }
 

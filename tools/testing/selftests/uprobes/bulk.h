@@ -170,12 +170,17 @@ static inline void file_id(int fd, char *id, size_t size)
 			 (unsigned long)st.st_ino);
 }
 
+struct listed_point {
+	uint64_t offset;
+	unsigned int bits;		/* of what code */
+	char strategy[24];
+};
+
 /*
  * The next of a file's probepoints in the kernel's list, by ascending offset. Not sscanf():
  * there may be hundreds of thousands.
  */
-static inline bool next_listed(FILE *f, const char *id, uint64_t *offset, char *strategy,
-			       size_t size)
+static inline bool next_listed(FILE *f, const char *id, struct listed_point *p)
 {
 	char line[512], *of, *at, *bits, *word;
 
@@ -186,8 +191,9 @@ static inline bool next_listed(FILE *f, const char *id, uint64_t *offset, char *
 		bits = strsep(&word, " ");
 		if (strcmp(of, id) || !at || !bits || !word)
 			continue;
-		*offset = strtoull(at, NULL, 0);
-		snprintf(strategy, size, "%s", strsep(&word, " "));
+		p->offset = strtoull(at, NULL, 0);
+		p->bits = strtoul(bits, NULL, 10);
+		snprintf(p->strategy, sizeof(p->strategy), "%s", strsep(&word, " "));
 		return true;
 	}
 	return false;
@@ -197,13 +203,13 @@ static inline bool next_listed(FILE *f, const char *id, uint64_t *offset, char *
 static inline void print_strategies(int file)
 {
 	FILE *f = fopen(DEBUGFS "/uprobes/list", "re");
-	char id[64], strategy[24];
+	struct listed_point p;
 	struct words w = { };
-	uint64_t offset;
+	char id[64];
 
 	file_id(file, id, sizeof(id));
-	while (next_listed(f, id, &offset, strategy, sizeof(strategy)))
-		words_add(&w, strategy);
+	while (next_listed(f, id, &p))
+		words_add(&w, p.strategy);
 	if (f)
 		fclose(f);
 	words_print(&w, "strategies");

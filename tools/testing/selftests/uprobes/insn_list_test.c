@@ -192,19 +192,20 @@ static unsigned int find_fresh(struct __test_metadata *_metadata, const struct b
 {
 	FILE *f = fopen(DEBUGFS "/uprobes/list", "re");
 	unsigned int nr_fresh = 0, i = 0;
-	char id[64], strategy[24];
+	struct listed_point p;
 	struct words w = { };
-	uint64_t offset;
+	char id[64];
 
 	file_id(runner.file.fd, id, sizeof(id));
-	while (next_listed(f, id, &offset, strategy, sizeof(strategy))) {
-		int which = words_add(&strategies, strategy);
+	while (next_listed(f, id, &p)) {
+		int which = words_add(&strategies, p.strategy);
 
-		words_add(&w, strategy);
-		while (i < runner.n && offsets[i] != offset)
+		words_add(&w, p.strategy);
+		while (i < runner.n && offsets[i] != p.offset)
 			i++;
 		ASSERT_GT(runner.n, i);
 		ASSERT_LE(0, which);
+		ASSERT_EQ(8 * sizeof(long), p.bits);
 		fresh[i] = !(executed_with[i] >> which & 1);
 		executed_with[i] |= 1U << which;
 		nr_fresh += fresh[i];
