@@ -34,7 +34,8 @@ struct vm_area_struct;
  * UPROBE_HANDLER_REMOVE - what a handler returns to leave this process
  *
  * The breakpoint is taken out of the current mm when every handler of the
- * probepoint asked for it and every @filter says that the mm is not wanted.
+ * probepoint asked for it and every @filter says that the mm is not wanted. A
+ * probe that has no @handler, or no @filter, asks for nothing: it stays.
  */
 #define UPROBE_HANDLER_REMOVE		1
 
@@ -173,8 +174,9 @@ unsigned long uprobe_get_swbp_addr(struct pt_regs *regs);
  * @vaddr: scratch for the front ends while handlers run
  * @auprobe: the record of the probepoint whose handlers run, else NULL; its
  *	@insn are the original bytes (arch/x86/events/core.c)
- * @return_instances: pending returns, innermost first
- *	(kernel/events/callchain.c reads them from NMI)
+ * @return_instances: pending returns that go by the trampoline, the one that was
+ *	noted last first (kernel/events/callchain.c reads them from NMI); all
+ *	others are in the table of the mm
  *
  * The rest of a thread's state is in kernel/uprobes/internal.h. Freed after an
  * RCU grace period.
@@ -186,7 +188,7 @@ struct uprobe_task {
 };
 
 /**
- * struct return_instance - one pending return
+ * struct return_instance - one pending return by the trampoline
  * @next: the one that was noted before it
  * @orig_ret_vaddr: where the function will return to
  */

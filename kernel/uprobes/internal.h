@@ -5,7 +5,7 @@
  * Who holds what
  *
  *   probed_file   one inode with probepoints. Held by each of its probepoints;
- *                 holds the inode while one of them has uprobes.
+ *                 holds the inode as long as it has any on its tree.
  *   probepoint    one instruction of it. Held by each uprobe registered on it,
  *                 each site, each pending return, and while it is on the list
  *                 of return points.
@@ -21,17 +21,20 @@
  * Lock order, outermost first
  *
  *   probed_file->lock          registration on one file
- *     probed_file->make_lock   its probepoints, their links; nothing else of ours inside
+ *     probed_file->make_lock   its probepoints, their links; inside only i_mmap_rwsem and
+ *                              the spinlocks at the end of this list
  *     mm->mmap_lock
  *       all_lock                   the list of all uprobe_mm (site.c)
  *       uprobe_mm->lock        sites, slots and the area of one mm
  *         (page faults, the area's pages)
  *           mapping->i_mmap_rwsem
- *             uprobe_mm->index_lock, probed_file->points_lock,
- *             uprobe_mm->threads_lock, links_lock (retpoint.c), the buckets of
- *             pending returns, hits_lock (hits.c), debug and refusal locks:
+ *             uprobe_mm->index_lock, probed_file->points_lock, files_lock and
+ *             refusals_lock (probepoint.c), uprobe_mm->threads_lock, links_lock
+ *             (retpoint.c), the buckets of pending returns, hits_lock (hits.c):
  *             spinlocks, nothing is taken inside but the scheduler's locks, by
  *             threads_lock
+ *
+ * At fork() the lock of the parent's uprobe_mm is taken before that of the child's.
  *
  * uprobe_munmap() is called with i_mmap_rwsem held at times: it may take
  * spinlocks only. No lock is held while a handler runs; an SRCU reader is.
@@ -88,22 +91,25 @@ void defer(struct deferral *d, void (*fn)(struct deferral *d));
  * enum uprobe_drop - what is not done, or no longer, and why
  * @UPROBE_DROP_FOREIGN: not planted: somebody's int3 is there
  * @UPROBE_DROP_CHANGED: not planted, or backed out: text is not the file's
- * @UPROBE_DROP_MAPPING: not planted: shared, writable or huge mapping
+ * @UPROBE_DROP_MAPPING: not planted: shared, writable or huge mapping, also of a process
+ *	that no filter wants
  * @UPROBE_DROP_REFUSED: not planted: refused in the mode of this mm
  * @UPROBE_DROP_MISSED: perhaps not planted everywhere: processes forked or mapped the file
  *	all the time
- * @UPROBE_DROP_FAULT: not planted: text cannot be read or written
+ * @UPROBE_DROP_FAULT: not planted, or backed out: text cannot be read or written
  * @UPROBE_DROP_MODE: backed out: executed in the other mode, in a code segment of the
  *	program's own, or with a 16-bit stack segment
- * @UPROBE_DROP_AREA: backed out: no XOL area, no slot
- * @UPROBE_DROP_NOMEM: hit without handlers, or not planted: no memory
+ * @UPROBE_DROP_AREA: backed out, or return not followed: no XOL area, no slot
+ * @UPROBE_DROP_NOMEM: no memory: hit without handlers, not planted, return not followed, or
+ *	a debugger is shown the breakpoint
  * @UPROBE_DROP_REF_CTR: the ref counter could not be changed
  * @UPROBE_DROP_DEPTH: return not followed: too many are pending
  * @UPROBE_DROP_STACK: return not followed: stack cannot be read or written
  * @UPROBE_DROP_SKIPPED: return not followed: it does not go behind a call, or what is there
  *	is refused; or nothing can be planted there, and the trampoline is switched off
  * @UPROBE_DROP_RETURN: a pending return never came
- * @UPROBE_DROP_STRAY: a return that nobody was waiting for
+ * @UPROBE_DROP_STRAY: a return that nobody was waiting for; or return not followed: it
+ *	goes to a trampoline where nobody is waited for
  * @UPROBE_DROPS: how many there are
  *
  * Each is counted for the whole system and, where a probepoint is known, there.
@@ -206,7 +212,7 @@ unsigned long hits_sum(const struct probepoint *pp);
  * @points: probepoints that have uprobes, or to which functions return, or that are
  *	@left, by offset; changed with @make_lock held as well
  * @code_bits: 32 or 64, by its ELF header; 0 while none has been seen
- *	(@make_lock)
+ *	(@make_lock; debugfs reads it without)
  * @sb: kept mounted while there are probepoints whose users do not keep it
  *	(@make_lock)
  * @release: gives back @inode and @sb

@@ -29,7 +29,7 @@
  */
 enum { RECLAIMING, RECLAIM_ASKED };
 
-/* Not one that others use: a worker may come to wait for mmap_lock of a process. */
+/* Not one that others use: a worker may come to wait for a page of a program's file. */
 static struct workqueue_struct *uprobes_wq __ro_after_init;
 
 static void grace_period_over(struct deferral *d)
