@@ -152,7 +152,7 @@ static struct shared {
 	char stack[65536] __attribute__((aligned(64)));
 	char area[PAGE] __attribute__((aligned(PAGE)));
 	uint32_t tid;
-	int ready, go, stop, quiet, fd[2];
+	int ready, go, stop, quiet, attacks, fd[2];
 	uint8_t text[16];
 	unsigned long ticks;
 	struct hammer hammer[MAX_THREADS];

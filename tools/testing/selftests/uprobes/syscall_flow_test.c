@@ -475,26 +475,26 @@ static int hammer(void)
 	return memcmp(cur_way->insn, sh->text, cur_way->next - cur_way->insn) ? 2 : 0;
 }
 
-#define ENOUGH_ROUNDS	6
+#define ENOUGH_ROUNDS	10
 #define ENOUGH_HITS	1000
+#define ENOUGH_ATTACKS	3
 
-/* Probes @pid alone, on and off. */
+/* Probes @pid alone, on and off; sh->attacks says how often. */
 static int attacker(pid_t pid)
 {
 	struct probe p;
-	int rounds = 0;
 	struct where w;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!where_is(cur_way->insn, &w))
 		return 1;
-	while (rounds < ENOUGH_ROUNDS / 2 || !__atomic_load_n(&sh->stop, __ATOMIC_SEQ_CST)) {
+	for (int rounds = 0; !__atomic_load_n(&sh->stop, __ATOMIC_SEQ_CST); rounds++) {
 		if (probe_task(&p, w.path, w.offset, 0, pid))
 			return 2;
 		usleep(1000 + 700 * (rounds % 5));
 		probe_close(&p);
 		usleep(500 * (rounds % 3));
-		rounds++;
+		__atomic_add_fetch(&sh->attacks, 1, __ATOMIC_SEQ_CST);
 	}
 	return 0;
 }
@@ -513,6 +513,7 @@ static void all_at_once(struct __test_metadata *_metadata, const struct way *w, 
 	sh->go = 0;
 	sh->stop = 0;
 	sh->quiet = 0;
+	sh->attacks = 0;
 	memset(sh->hammer, 0, sizeof(sh->hammer));
 	memcpy(sh->text, w->insn, sizeof(sh->text));
 	victim = fork();
@@ -530,7 +531,9 @@ static void all_at_once(struct __test_metadata *_metadata, const struct way *w, 
 		_exit(attacker(victim));
 
 	begin = seconds_now();
-	while ((rounds < ENOUGH_ROUNDS || hits < ENOUGH_HITS) && seconds_now() < begin + 200) {
+	while ((rounds < ENOUGH_ROUNDS || hits < ENOUGH_HITS ||
+		__atomic_load_n(&sh->attacks, __ATOMIC_SEQ_CST) < ENOUGH_ATTACKS) &&
+	       seconds_now() < begin + 200) {
 		int err = probe_addr_all(&p, w->insn, 0);
 
 		EXPECT_EQ(0, err);
@@ -542,6 +545,7 @@ static void all_at_once(struct __test_metadata *_metadata, const struct way *w, 
 		usleep(300 * (rounds % 5));
 		rounds++;
 	}
+	EXPECT_LE(ENOUGH_ATTACKS, __atomic_load_n(&sh->attacks, __ATOMIC_SEQ_CST));
 	__atomic_store_n(&sh->stop, 1, __ATOMIC_SEQ_CST);
 	EXPECT_EQ(0, child_status(other));
 	while (__atomic_load_n(&sh->ready, __ATOMIC_SEQ_CST) && seconds_now() < begin + 300)
