@@ -11,8 +11,8 @@
 # null selector that clears its base (an Intel), and without any of these
 # (Nehalem), on 2 and on 4 virtual CPUs. What slots matter to runs once more with
 # very few of them, on a CPU whose null selectors clear nothing (an AMD). Then every
-# instruction of two programs, and Debian with its tracers. An i386 kernel runs the
-# 32-bit programs.
+# instruction of two programs, and Debian with its tracers. What hardly depends on the
+# processor runs on one of them. An i386 kernel runs the 32-bit programs.
 #
 # These machines have one thread of QEMU for all of their CPUs. With one for each, QEMU
 # before 8.1 may keep what it has translated while another CPU was writing it: a breakpoint
@@ -40,11 +40,11 @@
 what=$1
 only_one check
 PICK=${TESTS:-32/*}
-# What is the same on both processors the second one runs, with its four CPUs: returns,
-# processes that are restless, and what takes long in 32 bit. every_insn has a machine of
-# its own: it needs neither KUnit nor company.
+# What hardly depends on the processor the second one runs, with its four CPUs: returns but
+# for one program, processes that are restless, and what takes long in 32 bit. every_insn
+# has a machine of its own: it needs neither KUnit nor company.
 [ -n "$SUFFIX" ] ||
-	PICK=${TESTS:-64/[!er]*,64/r[!e]*,64/re[fg]*,32/[!rs]*,32/re[fg]*,32/step*,32/syscall_32*}
+	PICK=${TESTS:-64/[!er]*,64/r[!e]*,64/re[fg]*,64/return_stack*,32/[!rs]*,32/re[fg]*,32/step*,32/syscall_32*}
 # The debug kernel takes three times as long.
 usual=1800
 case $what in
