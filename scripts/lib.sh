@@ -101,7 +101,7 @@ apt_install() {
 locked_apt() {
 	(
 		flock 8
-		as_root env DEBIAN_FRONTEND=noninteractive apt-get "$@" 8>&-
+		as_root env DEBIAN_FRONTEND=noninteractive apt-get "$@" 8>&- 9>&-
 	) 8>"$OUT/.lock-apt"
 }
 

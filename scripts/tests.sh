@@ -4,8 +4,9 @@
 # usage: tests.sh VARIANT [guest]      kernel | debug | races | stock, built before by kernel.sh
 #
 # Builds the test modules against that kernel and the test programs (64 and 32
-# bit, static; the same for all kernels of a tree), and puts them with init and the guest scripts on a small disk,
-# tests.img beside the kernel: /tests/64, /tests/32, /tests/guest, /tests/modules.
+# bit, static; the same for all kernels of a tree), and puts them with init and the
+# guest scripts on a small disk, tests.img beside the kernel: /tests/64, /tests/32,
+# /tests/guest, /tests/modules.
 # With "guest" only init and the guest scripts, on guest.img.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
