@@ -86,23 +86,16 @@ need_packages() {
 	[ ${#missing[@]} -gt 0 ] || return 0
 	say "installing ${missing[*]}"
 	if ! apt_install "${missing[@]}"; then
-		locked_apt -q update >>"$OUT/apt.log" 2>&1 || true
+		as_root apt-get -q update >"$OUT/apt.log" 2>&1 || true
 		apt_install "${missing[@]}" ||
 			die "apt-get install ${missing[*]}" "The log is $OUT/apt.log; install them by hand and run again."
 	fi
 }
 
+# What a package starts does not keep the lock of only_one().
 apt_install() {
-	locked_apt -q -y --no-install-recommends install "$@" >>"$OUT/apt.log" 2>&1
-}
-
-# One at a time: two steps may be at work side by side. What a package starts does not
-# keep the lock.
-locked_apt() {
-	(
-		flock 8
-		as_root env DEBIAN_FRONTEND=noninteractive apt-get "$@" 8>&- 9>&-
-	) 8>"$OUT/.lock-apt"
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
+		install "$@" >>"$OUT/apt.log" 2>&1 9>&-
 }
 
 # Only if the contents differ: what depends on the file keeps its age.
