@@ -100,7 +100,7 @@ patch: tree		## one series for git am: out/uprobes.patch
 footprint:		## how many lines of kernel-owned files change
 	@scripts/patch.sh footprint
 
-lint: modules footprint	## checkpatch --strict, kernel-doc, sparse, W=1, shellcheck
+lint: modules footprint	## checkpatch --strict, kernel-doc, docutils, sparse, W=1, shellcheck
 	@scripts/lint.sh
 
 clean:			## objects, kernels, disks and results; the trees stay

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make lint: checkpatch --strict, kernel-doc, sparse, W=1, shellcheck. Not one
-# warning is accepted.
+# make lint: checkpatch --strict, kernel-doc, docutils, sparse, W=1, shellcheck. Not
+# one warning is accepted.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 set -- kernel
@@ -64,6 +64,12 @@ lint_kernel_doc() {
 	report kernel-doc "$LOGS/kernel-doc.log"
 }
 
+lint_documents() {
+	cd "$TOP"
+	/usr/bin/python3 scripts/rst.py Documentation/trace/*.rst >"$LOGS/documents.log" 2>&1 || true
+	report documents "$LOGS/documents.log"
+}
+
 # Objects of its own: W=1 changes every command line.
 lint_compiler() {
 	OBJ=$SRC/o-lint$SUFFIX
@@ -106,11 +112,12 @@ lint_shell() {
 	report shellcheck "$LOGS/shellcheck.log"
 }
 
-need_packages sparse shellcheck perl python3
+need_packages sparse shellcheck perl python3 python3-docutils
 rm -rf "$LOGS"
 mkdir -p "$LOGS"
 lint_checkpatch
 lint_kernel_doc
+lint_documents
 lint_compiler
 lint_programs
 lint_shell
